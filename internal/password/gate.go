@@ -1,0 +1,58 @@
+package password
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"gatehouse/internal/fault"
+)
+
+// retryAfter is about what a full queue of the default length takes to drain: 64 hashes of 30 ms.
+const retryAfter = 2 * time.Second
+
+// gate lets a few callers hash at once and some more wait, first come, first served. Whoever finds the queue full is turned
+// away at once: under a flood of logins an honest "later" is better than a time-out, and the other requests keep their cores.
+type gate struct {
+	turns   *semaphore.Weighted // first in, first out
+	queue   chan struct{}       // a place for each caller that may wait
+	maxWait time.Duration
+}
+
+func newGate(concurrency, queue int, maxWait time.Duration) *gate {
+	return &gate{turns: semaphore.NewWeighted(int64(concurrency)), queue: make(chan struct{}, queue), maxWait: maxWait}
+}
+
+// enter returns nil when it is the caller's turn, who then calls leave when done.
+func (g *gate) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return busy(err)
+	}
+	if g.turns.TryAcquire(1) {
+		return nil
+	}
+	select {
+	case g.queue <- struct{}{}:
+	default:
+		return busy(nil)
+	}
+	defer func() { <-g.queue }()
+	ctx, cancel := context.WithTimeout(ctx, g.maxWait)
+	defer cancel()
+	if err := g.turns.Acquire(ctx, 1); err != nil {
+		return busy(err)
+	}
+	return nil
+}
+
+func (g *gate) leave() { g.turns.Release(1) }
+
+func busy(cause error) error {
+	return &fault.Error{
+		Code:       fault.Unavailable,
+		Message:    "Too many passwords are being checked at the moment: try again shortly.",
+		RetryAfter: retryAfter,
+		Cause:      cause,
+	}
+}
