@@ -1,0 +1,49 @@
+// Package auth owns the caller: who is asking, with which scopes, and how that travels in a context.
+//
+// It must never reject a request. Whoever presents no credential, or a bad one, is anonymous with a reason; what an
+// anonymous caller may do is for policy to say.
+package auth
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/internal/fault"
+	"gatehouse/internal/id"
+)
+
+// Caller is who is asking. It is immutable and may be shared between requests.
+type Caller struct {
+	AccountID id.ID     // whose account; zero for an anonymous caller
+	SessionID id.ID     // the session that the access token belongs to
+	Roles     []string  // role names, as the token carries them
+	Scopes    ScopeSet  // what the caller may do
+	AuthTime  time.Time // when the caller last proved who they are
+	AMR       []string  // how they proved it (RFC 8176), such as "pwd"
+	ExpiresAt time.Time // when the access token ends
+
+	// Refusal is why the caller is anonymous: UNAUTHENTICATED with its reason, or SERVICE_UNAVAILABLE when a storage fault
+	// kept us from finding out. It is nil exactly when the caller is signed in.
+	Refusal *fault.Error
+}
+
+// SignedIn reports whether the caller proved who they are.
+func (c *Caller) SignedIn() bool { return c.Refusal == nil }
+
+// Anonymous returns the caller who is nobody, for the given reason.
+func Anonymous(refusal *fault.Error) *Caller { return &Caller{Refusal: refusal} }
+
+type contextKey struct{}
+
+// NewContext returns a context that carries the caller.
+func NewContext(ctx context.Context, caller *Caller) context.Context {
+	return context.WithValue(ctx, contextKey{}, caller)
+}
+
+// FromContext returns the caller; where none was put in, one who sent no credential. It never returns nil.
+func FromContext(ctx context.Context) *Caller {
+	if caller, ok := ctx.Value(contextKey{}).(*Caller); ok {
+		return caller
+	}
+	return Anonymous(fault.Anonymous(fault.Missing))
+}
