@@ -1,0 +1,272 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"gatehouse/internal/store"
+	"gatehouse/internal/store/storetest"
+	"gatehouse/internal/store/storetest/cluster"
+)
+
+// short is the time limit under test, and slack what a busy machine may add to it.
+const (
+	short = 300 * time.Millisecond
+	slack = 1500 * time.Millisecond
+)
+
+// endless is a statement that does not end by itself.
+func endless(db *store.DB) string {
+	if db.Conn(context.Background()).Dialect().Name().String() == "pg" {
+		return "SELECT count(*) FROM pg_sleep(60)"
+	}
+	return "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+}
+
+// expectUnavailable runs a call that must fail as unavailable soon after limit.
+func expectUnavailable(t *testing.T, name string, limit time.Duration, call func() error) {
+	t.Helper()
+	start := time.Now()
+	err := call()
+	if took := time.Since(start); took > limit+slack {
+		t.Errorf("%s took %v, want about %v", name, took, limit)
+	}
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("%s: got %v, want ErrUnavailable", name, err)
+	}
+}
+
+func TestEveryStatementHasADeadline(t *testing.T) {
+	for _, kind := range []string{storetest.SQLite, storetest.Postgres} {
+		t.Run(kind, func(t *testing.T) {
+			db := reopen(t, storetest.MigratedURL(t, kind), short)
+			ctx := t.Context() // has no deadline of its own
+			query := endless(db)
+			expectUnavailable(t, "Bun, reading", short, func() error {
+				return db.Conn(ctx).NewSelect().ColumnExpr("x.*").TableExpr("("+query+") AS x").Scan(ctx, new(int))
+			})
+			expectUnavailable(t, "Bun, raw", short, func() error { return db.Conn(ctx).NewRaw(query).Scan(ctx, new(int)) })
+			expectUnavailable(t, "Bun, executing", short, func() error {
+				_, err := db.Conn(ctx).ExecContext(ctx, query)
+				return err
+			})
+			expectUnavailable(t, "QueryRow", short, func() error {
+				return db.QueryRow(ctx, "SELECT x.* FROM ("+query+") AS x").Scan(new(int))
+			})
+			expectUnavailable(t, "in a transaction", short, func() error {
+				return db.Atomically(ctx, func(ctx context.Context) error { return db.Conn(ctx).NewRaw(query).Scan(ctx, new(int)) })
+			})
+			expectUnavailable(t, "a transaction as a whole", short, func() error {
+				return db.Atomically(ctx, func(ctx context.Context) error {
+					for {
+						if _, err := db.Conn(ctx).NewSelect().ColumnExpr("1").Exec(ctx); err != nil {
+							return err
+						}
+					}
+				})
+			})
+			expectUnavailable(t, "a transaction that dawdles", short, func() error {
+				return db.Atomically(ctx, func(ctx context.Context) error {
+					<-ctx.Done()
+					return nil
+				})
+			})
+			expectUnavailable(t, "a statement after the end", short, func() error {
+				return db.Atomically(ctx, func(ctx context.Context) error {
+					<-ctx.Done()
+					return db.QueryRow(ctx, "SELECT 1").Scan(new(int))
+				})
+			})
+			if err := db.Ping(ctx); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// Waiting for a connection counts as well: here all of them are taken by transactions.
+func TestWaitingForAConnectionHasADeadline(t *testing.T) {
+	for _, kind := range []string{storetest.SQLite, storetest.Postgres} {
+		t.Run(kind, func(t *testing.T) {
+			url := storetest.MigratedURL(t, kind)
+			conns := 1
+			if kind == storetest.Postgres {
+				url += "&pool_max_conns=3"
+				conns = 3
+			}
+			db := reopen(t, url, 2*time.Second)
+			withNotes(t, db)
+			var holding, all sync.WaitGroup
+			release := make(chan struct{})
+			for range conns {
+				holding.Add(1)
+				all.Go(func() {
+					err := db.Atomically(t.Context(), func(ctx context.Context) error {
+						holding.Done()
+						select {
+						case <-release:
+						case <-ctx.Done():
+						}
+						return nil
+					})
+					if err != nil {
+						t.Errorf("holding a connection: %v", err)
+					}
+				})
+			}
+			holding.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), short)
+			defer cancel()
+			expectUnavailable(t, "Bun", short, func() error { return insert(ctx, db, newNote("late")) })
+			close(release)
+			all.Wait()
+			if err := insert(t.Context(), db, newNote("in time")); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+func TestGivingUpIsNotTheDatabasesFault(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		err := db.Conn(ctx).NewRaw(endless(db)).Scan(ctx, new(int))
+		if !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("got %v, want context.Canceled alone", err)
+		}
+		if err := db.Ping(t.Context()); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// calls are all the ways into the database.
+func calls(ctx context.Context, db *store.DB) map[string]func() error {
+	return map[string]func() error{
+		"Ping":  func() error { return db.Ping(ctx) },
+		"Check": func() error { return db.Check(ctx) },
+		"Bun":   func() error { _, err := db.Conn(ctx).NewSelect().Model((*note)(nil)).Exists(ctx); return err },
+		"QueryRow": func() error {
+			return db.QueryRow(ctx, "SELECT count(*) FROM notes").Scan(new(int))
+		},
+		"Atomically": func() error {
+			return db.Atomically(ctx, func(ctx context.Context) error { return db.QueryRow(ctx, "SELECT 1").Scan(new(int)) })
+		},
+	}
+}
+
+func TestDatabaseGoesAndComesBack(t *testing.T) {
+	server, err := cluster.Start(t.Context(), cluster.Options{Settings: map[string]string{"synchronous_commit": "on"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx := t.Context()
+	db := reopen(t, server.URL(), short)
+	if err := db.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	withNotes(t, db)
+	works := func(when string) {
+		t.Helper()
+		for name, call := range calls(ctx, db) {
+			if err := call(); err != nil {
+				t.Errorf("%s, %s: %v", when, name, err)
+			}
+		}
+	}
+	works("at first")
+
+	if err := server.Crash(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first round meets connections that broke, the second has to make new ones
+		for name, call := range calls(ctx, db) {
+			expectUnavailable(t, name+" while the server is down", short, call)
+		}
+	}
+	if _, err := store.Open(ctx, store.Config{URL: server.URL(), Timeout: short}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("opening while the server is down: %v", err)
+	}
+
+	if err := server.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	works("after the restart")
+
+	// A server that hangs is worse than one that is gone: nothing refuses the connection.
+	processes := processesOf(t, db)
+	signal := func(which syscall.Signal) {
+		for _, pid := range processes {
+			if err := syscall.Kill(pid, which); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	signal(syscall.SIGSTOP)
+	for name, call := range calls(ctx, db) {
+		expectUnavailable(t, name+" while the server hangs", short, call)
+	}
+	signal(syscall.SIGCONT)
+	works("after the hang")
+}
+
+// processesOf returns the processes of a server that accept and serve connections.
+func processesOf(t *testing.T, db *store.DB) []int {
+	t.Helper()
+	ctx := t.Context()
+	var processes []int
+	if err := db.Conn(ctx).NewRaw("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'").
+		Scan(ctx, &processes); err != nil {
+		t.Fatal(err)
+	}
+	var file string
+	if err := db.QueryRow(ctx, "SELECT pg_read_file('postmaster.pid')").Scan(&file); err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(file, "\n")
+	postmaster, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(processes, postmaster)
+}
+
+func TestNoMoreConnectionsIsUnavailable(t *testing.T) {
+	server, err := cluster.Start(t.Context(), cluster.Options{
+		Settings: map[string]string{"max_connections": "5", "superuser_reserved_connections": "0"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	db := reopen(t, server.URL(), time.Second)
+	var all sync.WaitGroup
+	for range 12 {
+		all.Go(func() {
+			err := db.Conn(t.Context()).NewRaw("SELECT pg_sleep(0.4)").Scan(t.Context(), new(string))
+			if err != nil && !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("got %v, want success or ErrUnavailable", err)
+			}
+		})
+	}
+	all.Wait()
+	if err := db.Ping(t.Context()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
