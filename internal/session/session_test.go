@@ -1,0 +1,436 @@
+package session_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gatehouse/internal/account"
+	"gatehouse/internal/fault"
+	"gatehouse/internal/id"
+	"gatehouse/internal/keyring"
+	"gatehouse/internal/password"
+	"gatehouse/internal/request"
+	"gatehouse/internal/role"
+	"gatehouse/internal/secret"
+	"gatehouse/internal/session"
+	"gatehouse/internal/store"
+	"gatehouse/internal/store/storetest"
+	"gatehouse/internal/token"
+)
+
+const (
+	goodPassword = "correct horse battery staple"
+	lifetime     = 10 * time.Minute // of an access token
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// clock is a clock that stands still until it is set.
+type clock struct{ nanoseconds atomic.Int64 }
+
+func newClock() *clock {
+	c := new(clock)
+	c.set(noon)
+	return c
+}
+
+func (c *clock) now() time.Time   { return time.Unix(0, c.nanoseconds.Load()) }
+func (c *clock) set(to time.Time) { c.nanoseconds.Store(to.UnixNano()) }
+
+// installation is what the replicas of one server share.
+type installation struct {
+	db       *store.DB
+	master   *secret.Master
+	registry *role.Registry
+}
+
+// replica is one process of an installation.
+type replica struct {
+	*session.Service
+
+	accounts *account.Service
+	roles    *role.Service
+	clock    *clock
+}
+
+func install(t *testing.T, db *store.DB) installation {
+	t.Helper()
+	master, err := secret.Parse(base64.StdEncoding.EncodeToString(randomBytes(32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry, err := role.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return installation{db: db, master: master, registry: registry}
+}
+
+func randomBytes(size int) []byte {
+	b := make([]byte, size)
+	rand.Read(b)
+	return b
+}
+
+// start returns a replica with its own clock, which knows nothing of revoked sessions yet.
+func (in installation) start(t *testing.T, logger *slog.Logger) *replica {
+	t.Helper()
+	c := newClock()
+	ring, err := keyring.Open(t.Context(), in.db, in.master, c.now, keyring.Config{Algorithm: keyring.ES256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hasher := password.New(password.Config{
+		Params: password.Params{Memory: 8, Time: 1, Threads: 1, SaltLength: 8, KeyLength: 16}, Queue: 1000,
+	})
+	accounts := account.New(in.db, hasher, c.now)
+	roles := role.New(in.db, in.registry, c.now)
+	tokens := token.New(ring, in.registry.Vocabulary(), c.now, token.Config{
+		Issuer: "http://localhost:8080", Audience: "gatehouse", TTL: lifetime,
+	})
+	return &replica{
+		Service:  session.New(in.db, accounts, roles, tokens, c.now, session.Config{Logger: logger}),
+		accounts: accounts, roles: roles, clock: c,
+	}
+}
+
+func (r *replica) sync(t *testing.T) {
+	t.Helper()
+	if err := r.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *replica) register(t *testing.T, email string) (*account.Account, session.Tokens) {
+	t.Helper()
+	a, tokens, err := r.Register(t.Context(), account.Registration{Email: email, Password: goodPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, tokens
+}
+
+// expect checks what Authenticate makes of a token: its reason for refusing, or its code where there is none; empty when the
+// caller is let in.
+func (r *replica) expect(t *testing.T, raw, want string) {
+	t.Helper()
+	caller, err := r.Authenticate(t.Context(), raw)
+	got := ""
+	if refusal, ok := errors.AsType[*fault.Error](err); ok {
+		if got = string(refusal.Reason); got == "" {
+			got = string(refusal.Code)
+		}
+	} else if err != nil {
+		t.Fatalf("not a fault: %v", err)
+	}
+	if got != want || (caller == nil) != (want != "") {
+		t.Errorf("got %q with caller %v, want %q", got, caller, want)
+	}
+}
+
+func count(t *testing.T, db *store.DB, from string) int {
+	t.Helper()
+	var rows int
+	if err := db.QueryRow(t.Context(), "SELECT count(*) FROM "+from).Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// expectOneOfEach checks that there is one account, with one role and one session.
+func expectOneOfEach(t *testing.T, db *store.DB) {
+	t.Helper()
+	for _, table := range []string{"accounts", "account_roles", "sessions"} {
+		if rows := count(t, db, table); rows != 1 {
+			t.Errorf("%d rows in %s, want 1", rows, table)
+		}
+	}
+}
+
+func execute(t *testing.T, db *store.DB, statement string, args ...any) {
+	t.Helper()
+	if _, err := db.Conn(t.Context()).NewRaw(statement, args...).Exec(t.Context()); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func TestRegisterOpensASession(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		r := install(t, db).start(t, nil)
+		r.sync(t)
+		ctx := request.NewContext(t.Context(), request.Info{Address: "192.0.2.1", UserAgent: "curl/8 (\u2713)"})
+		a, tokens, err := r.Register(ctx, account.Registration{Email: "ann@example.com", Password: goodPassword})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tokens.RefreshToken != nil || tokens.RefreshExpiresAt != nil || !tokens.Access.ExpiresAt.Equal(noon.Add(lifetime)) {
+			t.Errorf("tokens %+v", tokens)
+		}
+		caller, err := r.Authenticate(t.Context(), tokens.Access.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if caller.AccountID != a.ID || !caller.AuthTime.Equal(noon) ||
+			!slices.Equal(caller.Roles, []string{role.User}) || !slices.Equal(caller.AMR, []string{"pwd"}) {
+			t.Errorf("caller %+v", caller)
+		}
+
+		var row session.Session
+		err = db.Conn(t.Context()).NewSelect().Model(&row).Where("id = ?", caller.SessionID).Scan(t.Context())
+		if err != nil {
+			t.Fatalf("the session that the token names: %v", err)
+		}
+		want := session.Session{
+			ID: caller.SessionID, AccountID: a.ID, CreatedAt: noon, LastSeenAt: noon, AuthTime: noon,
+			ExpiresAt: noon.Add(lifetime), UserAgent: "curl/8 (\u2713)", IPAddress: "192.0.2.1", AMR: "pwd",
+		}
+		if row != want {
+			t.Errorf("row %+v, want %+v", row, want)
+		}
+	})
+}
+
+func TestLoginOpensASession(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		in := install(t, db)
+		r := in.start(t, nil)
+		r.sync(t)
+		ann, first := r.register(t, "ann@example.com")
+		if err := r.roles.Grant(t.Context(), ann.ID, role.Admin); err != nil {
+			t.Fatal(err)
+		}
+		r.clock.set(noon.Add(time.Minute))
+		r.sync(t)
+		email := "ANN@example.com"
+		a, tokens, err := r.Login(t.Context(), account.Credentials{Email: &email, Password: goodPassword})
+		if err != nil || a.ID != ann.ID {
+			t.Fatalf("account %v: %v", a, err)
+		}
+		before, err := r.Authenticate(t.Context(), first.Access.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := r.Authenticate(t.Context(), tokens.Access.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before.SessionID == now.SessionID || !now.AuthTime.Equal(noon.Add(time.Minute)) {
+			t.Errorf("session %s, then %s at %s", before.SessionID, now.SessionID, now.AuthTime)
+		}
+		admin := in.registry.Vocabulary().Set("users:read")
+		if !slices.Equal(now.Roles, []string{role.Admin, role.User}) || now.Scopes != admin {
+			t.Errorf("an administrator has the roles %q and the scopes %v", now.Roles, now.Scopes)
+		}
+		if stored, err := r.accounts.ByID(t.Context(), ann.ID); err != nil || !stored.LastLoginAt.Equal(noon.Add(time.Minute)) {
+			t.Errorf("last login at %v: %v", stored.LastLoginAt, err)
+		}
+
+		_, _, err = r.Login(t.Context(), account.Credentials{Email: &email, Password: "wrong horse battery staple"})
+		if users, other := fault.Split(err); other != nil || len(users) != 1 || users[0].Code != fault.InvalidCredentials {
+			t.Errorf("wrong password: %v", err)
+		}
+		if sessions := count(t, db, "sessions"); sessions != 2 {
+			t.Errorf("%d sessions, want 2", sessions)
+		}
+	})
+}
+
+// Whatever fails after the account or the session was inserted must take all of it along.
+func TestNothingHalfMadeStays(t *testing.T) {
+	t.Parallel()
+	// So many scopes make a token that is too long to be minted.
+	scopes := make([]role.Scope, 200)
+	all := make([]string, len(scopes))
+	for i := range scopes {
+		all[i] = fmt.Sprintf("%s:%d", strings.Repeat("x", 60), i)
+		scopes[i] = role.Scope{Name: all[i], Description: "Makes tokens long."}
+	}
+	unmintable, err := role.NewRegistry(scopes, []role.Role{{Name: role.User, Description: "Everybody.", Scopes: all}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	roleless, err := role.NewRegistry(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		healthy := install(t, db)
+		ann, _ := healthy.start(t, nil).register(t, "ann@example.com")
+		withRegistry := func(registry *role.Registry) installation {
+			return installation{db: db, master: healthy.master, registry: registry}
+		}
+		for _, tt := range []struct {
+			name        string
+			in          installation
+			breakIt     string
+			mendIt      string
+			loginsBreak bool
+		}{
+			{"mint fails", withRegistry(unmintable), "", "", true},
+			{"grant fails", withRegistry(roleless), "", "", false},
+			{
+				"session insert fails", healthy,
+				"ALTER TABLE sessions RENAME COLUMN amr TO rma", "ALTER TABLE sessions RENAME COLUMN rma TO amr", true,
+			},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				r := tt.in.start(t, nil)
+				if tt.breakIt != "" {
+					execute(t, db, tt.breakIt)
+				}
+				_, tokens, err := r.Register(t.Context(), account.Registration{Email: "lee@example.com", Password: goodPassword})
+				if users, other := fault.Split(err); other == nil {
+					t.Errorf("register: %v, want a fault", users)
+				}
+				if tokens.Access.Token != "" {
+					t.Error("register failed and yet gave a token")
+				}
+				if tt.loginsBreak {
+					_, tokens, err := r.Login(t.Context(), account.Credentials{Email: &ann.Email, Password: goodPassword})
+					if users, other := fault.Split(err); other == nil || tokens.Access.Token != "" {
+						t.Errorf("login: %v, want a fault and no token", users)
+					}
+				}
+				if tt.mendIt != "" {
+					execute(t, db, tt.mendIt)
+				}
+				expectOneOfEach(t, db)
+				if stored, err := r.accounts.ByID(t.Context(), ann.ID); err != nil || stored.LastLoginAt != nil {
+					t.Errorf("last login at %v: %v", stored.LastLoginAt, err)
+				}
+			})
+		}
+		// What failed because of us and not of the person can be done again.
+		healthy.start(t, nil).register(t, "lee@example.com")
+	})
+}
+
+func TestManyRegistrationsOfOneAddressMakeOneSession(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		r := install(t, db).start(t, nil)
+		var made, taken atomic.Int64
+		var group sync.WaitGroup
+		for i := range 100 {
+			// The bits of i decide on the case of the letters.
+			email := []byte("abcdefg@example.com")
+			for bit := range 7 {
+				if i>>bit&1 == 1 {
+					email[bit] -= 'a' - 'A'
+				}
+			}
+			group.Go(func() {
+				_, _, err := r.Register(t.Context(), account.Registration{Email: string(email), Password: goodPassword})
+				switch users, other := fault.Split(err); {
+				case err == nil:
+					made.Add(1)
+				case other == nil && len(users) == 1 && users[0].Code == fault.EmailTaken:
+					taken.Add(1)
+				default:
+					t.Errorf("register: %v", err)
+				}
+			})
+		}
+		group.Wait()
+		if made.Load() != 1 || taken.Load() != 99 {
+			t.Errorf("%d made, %d taken", made.Load(), taken.Load())
+		}
+		expectOneOfEach(t, db)
+	})
+}
+
+func TestDisablingBeatsEveryLogin(t *testing.T) {
+	t.Parallel()
+	const workers, logins = 10, 100 // ten at a time, so that disabling gets in between
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		in := install(t, db)
+		r, other := in.start(t, nil), in.start(t, nil)
+		r.sync(t)
+		for round := range 3 {
+			a, _ := r.register(t, fmt.Sprintf("ann%d@example.com", round))
+			tokens := make(chan string, logins)
+			var begun, refused atomic.Int64
+			var group sync.WaitGroup
+			for range workers {
+				group.Go(func() {
+					for begun.Add(1) <= logins {
+						_, opened, err := r.Login(t.Context(), account.Credentials{Email: &a.Email, Password: goodPassword})
+						switch users, fatal := fault.Split(err); {
+						case err == nil:
+							tokens <- opened.Access.Token
+						case fatal == nil && users[0].Code == fault.InvalidCredentials:
+							refused.Add(1)
+						default:
+							t.Errorf("login: %v", err)
+						}
+					}
+				})
+			}
+			early := []string{<-tokens, <-tokens, <-tokens}
+			if err := r.DisableAccount(t.Context(), a.ID); err != nil {
+				t.Fatal(err)
+			}
+			group.Wait()
+			close(tokens)
+			if refused.Load() == 0 {
+				t.Error("every login was quicker than disabling: this was no race")
+			}
+			if left := count(t, db, "sessions WHERE revoked_at IS NULL"); left != 0 {
+				t.Errorf("%d sessions outlived their account", left)
+			}
+			other.sync(t)
+			for raw := range tokens {
+				early = append(early, raw)
+			}
+			for _, raw := range early {
+				r.expect(t, raw, "REVOKED")
+				other.expect(t, raw, "REVOKED")
+			}
+		}
+	})
+}
+
+func TestDisableAccount(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		r := install(t, db).start(t, nil)
+		r.sync(t)
+		ann, anns := r.register(t, "ann@example.com")
+		_, lees := r.register(t, "lee@example.com")
+		for range 2 {
+			if err := r.DisableAccount(t.Context(), ann.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.expect(t, anns.Access.Token, "REVOKED")
+		r.expect(t, lees.Access.Token, "")
+		if err := r.DisableAccount(t.Context(), id.New(noon)); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("unknown account: %v", err)
+		}
+
+		// Rolled back, it must not have happened here either.
+		_, mias := r.register(t, "mia@example.com")
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		mia, err := r.Authenticate(t.Context(), mias.Access.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.DisableAccount(ctx, mia.AccountID); err == nil {
+			t.Error("disabled although the caller had gone")
+		}
+		r.expect(t, mias.Access.Token, "")
+	})
+}
