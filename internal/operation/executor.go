@@ -1,0 +1,235 @@
+package operation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"gatehouse/internal/auth"
+	"gatehouse/internal/fault"
+	"gatehouse/internal/policy"
+	"gatehouse/internal/request"
+)
+
+// Config is what an Executor needs. Schema, Policy, Engine and Logger are required.
+type Config struct {
+	Schema *ast.Schema // from LoadSchema
+	Policy *policy.Engine
+	Engine Engine
+	Logger *slog.Logger
+	Limits Limits // zero fields mean the defaults
+
+	OpenIntrospection bool // anonymous callers may use __schema and __type
+
+	// OncePerOperation lists the coordinates of root fields, such as "Mutation.login", that check a password: an operation may
+	// select only one of them, and only once.
+	OncePerOperation []string
+}
+
+// Executor answers requests. It is safe for concurrent use.
+type Executor struct {
+	schema            *ast.Schema
+	policy            *policy.Engine
+	engine            Engine
+	logger            *slog.Logger
+	limits            Limits
+	openIntrospection bool
+	once              map[string]bool
+	rules             []validationRule
+	coercer           coercer
+	documents         *otter.Cache[string, *document]
+}
+
+// New returns an Executor. It fails on a missing part and on a coordinate in OncePerOperation that is no root field.
+func New(cfg Config) (*Executor, error) {
+	if cfg.Schema == nil || cfg.Policy == nil || cfg.Engine == nil || cfg.Logger == nil {
+		return nil, errors.New("operation: schema, policy, engine and logger are required")
+	}
+	limits := cfg.Limits.orDefaults()
+	documents, err := newCache(limits)
+	if err != nil {
+		return nil, fmt.Errorf("operation: document cache: %w", err)
+	}
+	x := &Executor{
+		schema:            cfg.Schema,
+		policy:            cfg.Policy,
+		engine:            cfg.Engine,
+		logger:            cfg.Logger,
+		limits:            limits,
+		openIntrospection: cfg.OpenIntrospection,
+		once:              make(map[string]bool, len(cfg.OncePerOperation)),
+		rules:             validationRules(),
+		coercer:           coercer{cfg.Schema},
+		documents:         documents,
+	}
+	for _, at := range cfg.OncePerOperation {
+		if !isRootField(cfg.Schema, at) {
+			return nil, fmt.Errorf("operation: %s is no root field of the schema", at)
+		}
+		x.once[at] = true
+	}
+	return x, nil
+}
+
+// newCache returns a cache bounded both ways: every entry weighs at least its share of the bytes. Its policy, W-TinyLFU,
+// keeps what is asked for often; a flood of documents that are asked for once passes through without displacing it.
+func newCache(limits Limits) (*otter.Cache[string, *document], error) {
+	least := max(1, limits.CacheBytes/limits.CacheEntries)
+	return otter.New(&otter.Options[string, *document]{
+		MaximumWeight: uint64(max(0, limits.CacheBytes)),
+		Weigher:       func(_ string, d *document) uint32 { return uint32(max(least, d.bytes)) },
+		Executor:      func(task func()) { task() }, // no goroutines of its own
+	})
+}
+
+func isRootField(schema *ast.Schema, at string) bool {
+	for _, root := range []*ast.Definition{schema.Query, schema.Mutation, schema.Subscription} {
+		typeName, fieldName, _ := strings.Cut(at, ".")
+		if root != nil && root.Name == typeName && root.Fields.ForName(fieldName) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Execute answers the request, for the caller and the request that ctx carries. It never returns nil; a panic anywhere
+// below becomes an internal error.
+func (x *Executor) Execute(ctx context.Context, req Request) (response *Response) {
+	a := &answer{requestID: request.FromContext(ctx).ID}
+	defer func() {
+		if v := recover(); v != nil {
+			response = x.panicked(ctx, a, v)
+		}
+	}()
+	doc, problems := x.document(req.Query)
+	if problems != nil {
+		return a.refuse(Refused, problems...)
+	}
+	op, problem := doc.choose(req.OperationName)
+	if problem != nil {
+		return a.refuse(Refused, *problem)
+	}
+	a.OperationName, a.OperationType = op.definition.Name, string(op.definition.Operation)
+	if op.definition.Operation == ast.Subscription {
+		return a.refuse(Refused, reject(fault.BadUserInput, "Subscriptions are not served here: they need a WebSocket.",
+			op.definition.Position))
+	}
+	variables, problems := x.coercer.variables(op.definition, req.Variables)
+	if problems != nil {
+		return a.refuse(Refused, problems...)
+	}
+	bound, problems := op.statement.bind(x.coercer, variables)
+	if problems != nil {
+		return a.refuse(Refused, problems...)
+	}
+	if denied := x.decide(auth.FromContext(ctx), op, variables); denied != nil {
+		return a.refuse(Denied, denied...)
+	}
+	result := x.engine.Execute(ctx, Request{Query: op.statement.text, Variables: bound})
+	return x.report(ctx, a, op, result)
+}
+
+// decide returns what the caller is denied: nil when the operation may run.
+func (x *Executor) decide(caller *auth.Caller, op *prepared, variables map[string]any) []problem {
+	if op.introspects && !x.openIntrospection && !caller.SignedIn() {
+		return []problem{{fault: closedIntrospection(caller)}}
+	}
+	denials := op.plan.Check(caller, variables)
+	if denials == nil {
+		return nil
+	}
+	problems := make([]problem, len(denials))
+	for i, d := range denials {
+		problems[i] = problem{fault: d.Fault, path: d.Path}
+		if f := op.field(d.Path); f != nil {
+			problems[i].locations = locate(f.Position)
+		}
+	}
+	return problems
+}
+
+// closedIntrospection is what an anonymous caller is told who asks about the schema where that takes signing in.
+func closedIntrospection(caller *auth.Caller) *fault.Error {
+	f := *caller.Refusal // shared between requests
+	if f.Code == fault.Unauthenticated {
+		f.Message = "Introspection is closed to anonymous callers. " + f.Message
+	}
+	return &f
+}
+
+// report answers with what the engine made of the operation.
+func (x *Executor) report(ctx context.Context, a *answer, op *prepared, result Result) *Response {
+	a.Stage, a.Data = Executed, result.Data
+	if a.Data == nil {
+		a.Data = json.RawMessage("null")
+	}
+	for _, e := range result.Errors {
+		p, at := problem{fault: fault.From(e.Err), path: e.Path}, ""
+		if f := op.field(e.Path); f != nil {
+			p.locations, at = locate(f.Position), coordinate(f)
+		}
+		if p.fault.Code == fault.Internal {
+			x.logger.ErrorContext(ctx, "a resolver failed", "error", p.fault.Cause, "coordinate", at, "requestId", a.requestID)
+			p.fault = &fault.Error{Code: fault.Internal, Message: fault.InternalMessage}
+		}
+		a.add(p)
+	}
+	return &a.Response
+}
+
+// panicked answers after a panic. What was panicked with may hold anything, so the log gets its type, and the text only
+// of the runtime's own errors, which hold no data of ours.
+func (x *Executor) panicked(ctx context.Context, a *answer, v any) *Response {
+	what := fmt.Sprintf("%T", v)
+	if fromRuntime, ok := v.(runtime.Error); ok {
+		what = fromRuntime.Error()
+	}
+	x.logger.ErrorContext(ctx, "an operation panicked", "panic", what, "stack", stack(), "requestId", a.requestID)
+	a.Data, a.Errors = nil, nil
+	return a.refuse(Failed, problem{fault: &fault.Error{Code: fault.Internal, Message: fault.InternalMessage}})
+}
+
+// answer is a response in the making.
+type answer struct {
+	Response
+	requestID string
+}
+
+// refuse answers with problems: nothing ran, or nothing is left of it.
+func (a *answer) refuse(stage Stage, problems ...problem) *Response {
+	a.Stage = stage
+	for _, p := range problems {
+		a.add(p)
+	}
+	return &a.Response
+}
+
+// add appends an error. SERVICE_UNAVAILABLE anywhere makes the whole response one that is worth asking for again.
+func (a *answer) add(p problem) {
+	if p.fault.Code == fault.Unavailable {
+		a.Stage = Unavailable
+	}
+	a.Errors = append(a.Errors, p.error(a.requestID))
+}
+
+// stack returns the functions that were running, without their arguments, which runtime/debug.Stack would print.
+func stack() string {
+	const deepest = 64
+	counters := make([]uintptr, deepest)
+	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters)])
+	var text strings.Builder
+	for {
+		frame, more := frames.Next()
+		fmt.Fprintf(&text, "%s %s:%d\n", frame.Function, frame.File, frame.Line)
+		if !more {
+			return text.String()
+		}
+	}
+}

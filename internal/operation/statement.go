@@ -1,0 +1,212 @@
+package operation
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"gatehouse/internal/fault"
+)
+
+// statement is an operation as the engine is given it: printed anew from the tree, names and nothing else, so that no second
+// parser can see what policy did not. Whatever a client can write between names (strings, numbers, comments, descriptions) is
+// either gone or has become a variable.
+type statement struct {
+	text  string
+	slots []slot
+}
+
+// slot is a variable of a statement: the value of one argument.
+type slot struct {
+	name     string
+	declared string     // the type that the statement declares it with
+	typ      *ast.Type  // the argument's type
+	value    *ast.Value // what the client wrote
+	constant any        // the coerced value, where value contains no variables
+	fallback any        // the argument's default, for a value that is an absent variable
+	fixed    bool       // constant is set
+}
+
+// printer writes a statement.
+type printer struct {
+	coercer    coercer
+	op         *ast.OperationDefinition
+	fragments  ast.FragmentDefinitionList
+	out        strings.Builder
+	slots      []slot
+	byKey      map[string]string         // what equal arguments share → the name of their slot
+	used       map[string]bool           // names of the fragments that are printed, or will be
+	pending    []*ast.FragmentDefinition // those that will be
+	introspect bool
+	problems   []problem
+}
+
+// state prints op. It also reports whether op asks for introspection.
+func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition) (*statement, bool, []problem) {
+	p := &printer{coercer: c, op: op, fragments: doc.Fragments, byKey: map[string]string{}, used: map[string]bool{}}
+	p.selections(op.SelectionSet)
+	for len(p.pending) > 0 { // printing one may find others
+		fragment := p.pending[0]
+		p.pending = p.pending[1:]
+		p.out.WriteString("fragment " + fragment.Name + " on " + fragment.TypeCondition)
+		p.selections(fragment.SelectionSet)
+	}
+	head := string(op.Operation)
+	if len(p.slots) > 0 {
+		definitions := make([]string, len(p.slots))
+		for i, s := range p.slots {
+			definitions[i] = "$" + s.name + ":" + s.declared
+		}
+		head += "(" + strings.Join(definitions, ",") + ")"
+	}
+	return &statement{text: head + p.out.String(), slots: p.slots}, p.introspect, p.problems
+}
+
+func (p *printer) selections(set ast.SelectionSet) {
+	p.out.WriteString("{")
+	for i, selection := range set {
+		if i > 0 {
+			p.out.WriteString(" ")
+		}
+		switch s := selection.(type) {
+		case *ast.Field:
+			p.field(s)
+		case *ast.InlineFragment:
+			p.out.WriteString("...")
+			if s.TypeCondition != "" {
+				p.out.WriteString("on " + s.TypeCondition)
+			}
+			p.directives(s.Directives)
+			p.selections(s.SelectionSet)
+		case *ast.FragmentSpread:
+			p.out.WriteString("..." + s.Name)
+			p.directives(s.Directives)
+			if !p.used[s.Name] {
+				p.used[s.Name] = true
+				p.pending = append(p.pending, p.fragments.ForName(s.Name))
+			}
+		}
+	}
+	p.out.WriteString("}")
+}
+
+func (p *printer) field(f *ast.Field) {
+	p.introspect = p.introspect || f.Name == "__schema" || f.Name == "__type"
+	if f.Alias != f.Name {
+		p.out.WriteString(f.Alias + ":")
+	}
+	p.out.WriteString(f.Name)
+	p.arguments(f.Definition.Arguments, f.Arguments)
+	p.directives(f.Directives)
+	if len(f.SelectionSet) > 0 {
+		p.selections(f.SelectionSet)
+	}
+}
+
+// directives prints @skip and @include. No other directive stands in a document: the schema would have to declare it.
+func (p *printer) directives(list ast.DirectiveList) {
+	for _, d := range list {
+		if d.Name == "skip" || d.Name == "include" {
+			p.out.WriteString("@" + d.Name)
+			p.arguments(d.Definition.Arguments, d.Arguments)
+		}
+	}
+}
+
+// arguments prints those arguments that the client gave; the engine knows the defaults of the others.
+func (p *printer) arguments(definitions ast.ArgumentDefinitionList, given ast.ArgumentList) {
+	if len(given) == 0 {
+		return
+	}
+	printed := make([]string, len(given))
+	for i, argument := range given {
+		printed[i] = argument.Name + ":$" + p.slot(definitions.ForName(argument.Name), argument)
+	}
+	p.out.WriteString("(" + strings.Join(printed, ",") + ")")
+}
+
+// slot returns the name of the variable that stands for an argument's value. Equal values share one, so that fields that can be
+// merged still can.
+func (p *printer) slot(def *ast.ArgumentDefinition, argument *ast.Argument) string {
+	key := def.Type.String() + "=" + def.DefaultValue.String() + "=" + ordered(argument.Value)
+	if name, ok := p.byKey[key]; ok {
+		return name
+	}
+	s := slot{name: "a" + strconv.Itoa(len(p.slots)), declared: def.Type.String(), typ: def.Type, value: argument.Value}
+	if !def.Type.NonNull && p.neverNull(argument.Value) {
+		s.declared += "!" // fits wherever the argument's type does, and also where an engine's introspection wants no null
+	}
+	var err error
+	if def.DefaultValue != nil {
+		s.fallback, _, err = p.coercer.literal(def.Type, def.DefaultValue, nil)
+	}
+	if err == nil && !hasVariable(argument.Value) {
+		s.constant, _, err = p.coercer.literal(def.Type, argument.Value, nil)
+		s.fixed = true
+	}
+	if err != nil {
+		p.problems = append(p.problems, misfit(fault.ValidationFailed, "An argument", err, s.value.Position))
+	}
+	p.byKey[key] = s.name
+	p.slots = append(p.slots, s)
+	return s.name
+}
+
+// neverNull reports whether the value cannot be null, whatever the client sends. Variables are looked up in the operation, not in
+// the tree: operations share the nodes of a fragment, and each defines the variables in it anew.
+func (p *printer) neverNull(value *ast.Value) bool {
+	if value.Kind == ast.Variable {
+		return p.op.VariableDefinitions.ForName(value.Raw).Type.NonNull
+	}
+	return value.Kind != ast.NullValue
+}
+
+// bind returns the values of the slots for the given variables of the client.
+func (s *statement) bind(c coercer, variables map[string]any) (map[string]any, []problem) {
+	if len(s.slots) == 0 {
+		return nil, nil
+	}
+	bound := make(map[string]any, len(s.slots))
+	var problems []problem
+	for i := range s.slots {
+		a := &s.slots[i]
+		if a.fixed {
+			bound[a.name] = a.constant
+			continue
+		}
+		value, present, err := c.literal(a.typ, a.value, variables)
+		if err != nil {
+			problems = append(problems, misfit(fault.BadUserInput, "An argument", err, a.value.Position))
+			continue
+		}
+		if !present {
+			value = a.fallback
+		}
+		bound[a.name] = value
+	}
+	return bound, problems
+}
+
+// hasVariable reports whether a variable is part of the value.
+func hasVariable(value *ast.Value) bool {
+	return value.Kind == ast.Variable ||
+		slices.ContainsFunc(value.Children, func(child *ast.ChildValue) bool { return hasVariable(child.Value) })
+}
+
+// ordered returns the value's text with the fields of objects in the order of their names: validation holds {a: 1, b: 2} and
+// {b: 2, a: 1} to be the same.
+func ordered(value *ast.Value) string {
+	if len(value.Children) == 0 {
+		return strconv.Itoa(int(value.Kind)) + value.String()
+	}
+	parts := make([]string, len(value.Children))
+	for i, child := range value.Children {
+		parts[i] = child.Name + ":" + ordered(child.Value)
+	}
+	if value.Kind == ast.ObjectValue {
+		slices.Sort(parts)
+	}
+	return strconv.Itoa(int(value.Kind)) + "(" + strings.Join(parts, ",") + ")"
+}
