@@ -1,0 +1,129 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"gatehouse/internal/auth"
+	"gatehouse/internal/store"
+)
+
+// The paths that answer.
+const (
+	frontPath   = "/"
+	graphQLPath = "/graphql"
+	healthPath  = "/healthz"
+	readyPath   = "/readyz"
+	schemaPath  = "/schema.graphqls"
+)
+
+// ErrDraining is what [Config].Ready returns while the server finishes its last requests.
+var ErrDraining = errors.New("web: draining")
+
+// route is what answers a path.
+type route struct {
+	handler http.Handler
+	methods []string // nil: the handler knows its own
+}
+
+// routed sends a request to the route of its path. The table holds whole paths only, so that what the log calls a route is
+// always a word of ours.
+func routed(cfg Config) step {
+	readers := []string{http.MethodGet, http.MethodHead}
+	routes := map[string]route{
+		frontPath:   {front(cfg), readers},
+		graphQLPath: {auth.Middleware(cfg.Authenticator, noteCaller(cfg.GraphQL)), nil},
+		healthPath:  {http.HandlerFunc(health), readers},
+		readyPath:   {ready(cfg), readers},
+	}
+	if cfg.Schema != "" {
+		routes[schemaPath] = route{content("text/plain; charset=utf-8", cfg.Schema), readers}
+	}
+	return func(x *exchange, r *http.Request) {
+		route, ok := routes[r.URL.Path]
+		if !ok {
+			refuse(x, http.StatusNotFound, "Nothing answers here. The API is at POST "+graphQLPath+".")
+			return
+		}
+		x.route = r.URL.Path
+		if !allowed(route.methods, r.Method) {
+			x.Header().Set("Allow", strings.Join(route.methods, ", "))
+			refuse(x, http.StatusMethodNotAllowed, "This path answers "+strings.Join(route.methods, " and ")+".")
+			return
+		}
+		route.handler.ServeHTTP(x, r)
+	}
+}
+
+func allowed(methods []string, method string) bool {
+	return methods == nil || slices.Contains(methods, method)
+}
+
+// noteCaller tells the access log who calls.
+func noteCaller(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if x, ok := w.(*exchange); ok {
+			x.account = auth.FromContext(r.Context()).AccountID
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// status is the body of both health routes.
+type status struct {
+	Status string `json:"status"`
+	Reason string `json:"reason,omitempty"` // why not: "draining", "schema" or "database"
+}
+
+// health answers that the process lives: whoever asks should restart it when it does not answer, and only then.
+func health(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, status{Status: "ok"})
+}
+
+// ready answers whether requests should be sent here. Why not is told in one word; the rest is the log's.
+func ready(cfg Config) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := cfg.Ready(r.Context())
+		if err == nil {
+			writeJSON(w, http.StatusOK, status{Status: "ready"})
+			return
+		}
+		reason := "database"
+		switch {
+		case errors.Is(err, ErrDraining):
+			reason = "draining"
+		case errors.Is(err, store.ErrSchemaOlder), errors.Is(err, store.ErrSchemaNewer):
+			reason = "schema"
+		}
+		cfg.Logger.LogAttrs(r.Context(), slog.LevelWarn, "not ready", slog.String("reason", reason), slog.Any("error", err))
+		writeJSON(w, http.StatusServiceUnavailable, status{Status: "unavailable", Reason: reason})
+	})
+}
+
+// refuse answers a request that no route takes.
+func refuse(x *exchange, code int, message string) {
+	writeJSON(x, code, struct {
+		Error     string `json:"error"`
+		RequestID string `json:"requestId"`
+	}{message, x.info.ID})
+}
+
+func writeJSON(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	// An error here means that the client has gone, or that body is not of this package's making.
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// content answers with one text.
+func content(mediaType, body string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", mediaType)
+		_, _ = io.WriteString(w, body)
+	})
+}
