@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"gatehouse/internal/fault"
+	"gatehouse/internal/settings"
+)
+
+// process is the world outside: what an operating system gives a command.
+type process struct {
+	args           []string // without the program's name
+	lookup         func(variable string) (string, bool)
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	now            func() time.Time
+}
+
+// command is one of the commands below. An error is a sentence for the person at the terminal, saying what to do.
+type command interface {
+	run(ctx context.Context, p process) error
+}
+
+// commands is the command line.
+type commands struct {
+	Serve       serveCommand       `cmd:"" default:"withargs" help:"Run the server; what gatehouse does when told nothing else."`
+	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to date."`
+	User        userCommand        `cmd:"" help:"Create accounts, grant them roles, disable them."`
+	Schema      schemaCommand      `cmd:"" help:"Print the GraphQL schema."`
+	Access      accessCommand      `cmd:"" help:"Print who may ask what: every field with its rule."`
+	Config      configCommand      `cmd:"" help:"Print the settings in force, and where each came from."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server how it is."`
+}
+
+// run runs the command that the arguments choose, and returns the exit code: 0, or 1 after one sentence on stderr.
+func run(ctx context.Context, p process) int {
+	chosen, err := parse(p)
+	if err == nil && chosen != nil {
+		err = chosen.run(ctx, p)
+	}
+	if err != nil {
+		return p.fail(err)
+	}
+	return 0
+}
+
+// parse returns the command that the arguments choose, filled; nil when they asked for help and got it.
+func parse(p process) (command, error) {
+	helped := false
+	options := append(settings.Options(p.lookup),
+		kong.Name("gatehouse"),
+		kong.Description("An auth server for GraphQL: accounts, logins and access tokens."),
+		kong.Writers(p.stdout, p.stderr),
+		kong.Exit(func(int) { helped = true }), // kong ends the process after --help, and goes on parsing where it cannot
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+	)
+	parser, err := kong.New(new(commands), options...)
+	if err != nil {
+		return nil, fmt.Errorf("describe the command line: %w", err)
+	}
+	line, err := parser.Parse(p.args)
+	if helped {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; \"gatehouse --help\" shows what there is", err)
+	}
+	chosen, ok := line.Selected().Target.Addr().Interface().(command)
+	if !ok {
+		return nil, fmt.Errorf("\"gatehouse %s\" needs another word; --help shows which", line.Command())
+	}
+	return chosen, nil
+}
+
+// fail writes err as one line and returns the exit code.
+func (p process) fail(err error) int {
+	text := err.Error()
+	if users, ok := errors.AsType[fault.UserErrors](err); ok {
+		text = userMessages(users)
+	}
+	_, _ = fmt.Fprintln(p.stderr, "gatehouse: "+strings.Join(strings.Fields(text), " "))
+	return 1
+}
+
+// userMessages returns what user errors say to people.
+func userMessages(users fault.UserErrors) string {
+	messages := make([]string, len(users))
+	for i, user := range users {
+		messages[i] = user.Message
+	}
+	return strings.Join(messages, " ")
+}
+
+// newLogger returns the logger that the settings ask for. It writes to stderr: stdout is for what commands print.
+func newLogger(p process, cfg settings.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "text" || cfg.LogFormat == "auto" && isTerminal(p.stderr) {
+		return slog.New(slog.NewTextHandler(p.stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(p.stderr, options))
+}
+
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
