@@ -1,0 +1,84 @@
+# make alone lists the targets.
+.DEFAULT_GOAL := help
+.SHELLFLAGS := -euc
+.PHONY: help run build test check format lint vet generated modules schema bench fuzz update clean
+
+# Each target sets up what it needs. What it cannot set up it names: $(call need,COMMAND,what to install).
+need = command -v $(1) >/dev/null || { echo "$(1) is missing: install $(2)" >&2; exit 1; }
+need_go = $(call need,go,Go 1.26.8 or newer (https://go.dev/dl))
+need_npm = $(call need,npm,Node.js 20.19 or newer with npm (https://nodejs.org))
+
+tool := go tool -modfile=tools/go.mod
+with_postgres := go run ./internal/store/storetest/withpostgres
+schemalint := tools/schemalint
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Start the server at http://localhost:8080, on a database file in this folder
+	@./gatehouse
+
+build: ## Build the binary ./gatehouse
+	@$(need_go)
+	@go build -trimpath -ldflags='-s -w' -o gatehouse .
+
+test: ## Run every test with the race detector, on SQLite and on PostgreSQL
+	@$(need_go)
+	@$(call need,$$(go env CC),a C compiler such as gcc: the race detector is linked with it)
+	@CGO_ENABLED=1 $(with_postgres) go test -race ./...
+	@go -C tools test ./...
+
+check: format lint vet generated modules schema ## Check formatting, linters, generated files, modules and the schema
+
+format:
+	@$(need_go)
+	@unformatted=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs $(tool) gofumpt -l); \
+	[ -z "$$unformatted" ] || { printf 'not gofumpt-ed:\n%s\n' "$$unformatted" >&2; exit 1; }
+
+lint:
+	@$(need_go)
+	@$(tool) golangci-lint run --show-stats=false ./...
+	@go -C tools tool golangci-lint run --show-stats=false ./...
+
+generated:
+	@$(need_go)
+	@go run . access --lock | diff -u graph/access.lock - || { echo 'graph/access.lock is not current: run make update' >&2; exit 1; }
+	@go test -run '^(TestREADMETable|TestCommonList)$$' ./internal/settings ./internal/password >/dev/null || \
+		{ echo 'a generated file is not current: run make update' >&2; exit 1; }
+
+vet:
+	@$(need_go)
+	@go vet ./...
+	@go -C tools vet ./...
+
+modules:
+	@$(need_go)
+	@go mod tidy -diff
+	@go -C tools mod tidy -diff
+
+schema: $(schemalint)/node_modules/.package-lock.json
+	@$(need_npm)
+	@$(schemalint)/node_modules/.bin/eslint --config $(schemalint)/eslint.config.js --max-warnings 0 schema.graphqls
+
+$(schemalint)/node_modules/.package-lock.json: $(schemalint)/package-lock.json
+	@$(need_npm)
+	@npm --prefix $(schemalint) ci --silent
+	@touch $@
+
+bench: ## Run the benchmarks, printed as ratios
+	@$(need_go)
+	@go run ./bench
+
+fuzz: ## Fuzz every parser for FUZZTIME (10s)
+	@$(need_go)
+	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file func; do \
+		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(or $(FUZZTIME),10s) "$$(dirname "$$file")"; \
+	done
+
+update: ## Write golden files and other generated files anew
+	@$(need_go)
+	@$(with_postgres) go test -count=1 $$(grep -rl --include='*_test.go' 'flag.Bool("update"' graph internal | xargs -n1 dirname | \
+		sort -u | sed 's|^|./|') -update
+
+clean: ## Remove what was built; databases and secrets stay
+	@rm -rf gatehouse $(schemalint)/node_modules

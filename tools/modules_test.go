@@ -1,0 +1,68 @@
+package tools_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/modfile"
+)
+
+// goMod parses a go.mod of the repository.
+func goMod(t *testing.T, name string) *modfile.File {
+	t.Helper()
+	file, err := modfile.Parse(name, read(t, name), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// goVersion is the Go version that the server is built with.
+func goVersion(t *testing.T) string {
+	t.Helper()
+	return goMod(t, "go.mod").Go.Version
+}
+
+// TestDependenciesAreExplained holds docs/dependencies.md to its promise: a line for each direct dependency, and no line for
+// one that is gone.
+func TestDependenciesAreExplained(t *testing.T) {
+	const document = "docs/dependencies.md"
+	direct := map[string]bool{}
+	for _, name := range []string{"go.mod", "tools/go.mod"} {
+		file := goMod(t, name)
+		for _, require := range file.Require {
+			runs := func(tool *modfile.Tool) bool { return strings.HasPrefix(tool.Path+"/", require.Mod.Path+"/") }
+			if !require.Indirect || slices.ContainsFunc(file.Tool, runs) {
+				direct[require.Mod.Path] = true
+			}
+		}
+	}
+	explained := map[string]bool{}
+	for line := range strings.Lines(string(read(t, document))) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !strings.HasPrefix(strings.TrimSpace(cells[1]), "`") {
+			continue
+		}
+		module := strings.Trim(cells[1], " `")
+		explained[module] = true
+		if !direct[module] {
+			t.Errorf("%s explains %s, which no go.mod requires directly", document, module)
+		}
+		if strings.TrimSpace(cells[2]) == "" || strings.TrimSpace(cells[3]) == "" {
+			t.Errorf("%s says too little of %s: why it, and what instead", document, module)
+		}
+	}
+	for module := range direct {
+		if !explained[module] {
+			t.Errorf("%s does not explain %s", document, module)
+		}
+	}
+}
+
+// TestModulesAgree keeps the two modules on one Go version, so that the linters understand what the server is written in.
+func TestModulesAgree(t *testing.T) {
+	if tools := goMod(t, "tools/go.mod").Go.Version; tools != goVersion(t) {
+		t.Errorf("tools/go.mod says go %s, go.mod says go %s", tools, goVersion(t))
+	}
+}
