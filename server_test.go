@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -61,8 +60,7 @@ func startServerOn(t *testing.T, databaseURL string, flags ...string) *testServe
 		t.Fatal(err)
 	}
 	url := "http://" + listener.Addr().String()
-	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s, err := assemble(t.Context(), &serve.Settings, url, logger, wall)
+	s, err := assemble(t.Context(), &serve.Settings, url, newLogger(process{stderr: log}, serve.Log), wall)
 	if err != nil {
 		_ = listener.Close()
 		t.Fatal(err)

@@ -11,9 +11,6 @@ import (
 	"gatehouse/internal/store"
 )
 
-// maxPassword is beyond what any account's password can have: 1,024 bytes in NFC, which at most triples when it is decomposed.
-const maxPassword = 4 * 1024
-
 // Credentials is what a person logs in with: either Email or Username, and the password.
 type Credentials struct {
 	Email, Username *string
@@ -32,6 +29,9 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (*Account, er
 	if (c.Email == nil) == (c.Username == nil) {
 		return nil, &fault.Error{Code: fault.BadUserInput, Message: "Give either email or username, and only one of them."}
 	}
+	if err := s.hasher.Busy(); err != nil {
+		return nil, fmt.Errorf("account: authenticate: %w", err)
+	}
 	var a *Account
 	var err error
 	if c.Email != nil {
@@ -39,12 +39,8 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (*Account, er
 	} else {
 		a, err = s.ByUsername(ctx, *c.Username)
 	}
-	password := c.Password
-	if len(password) > maxPassword {
-		password = "" // nobody's either, at the usual cost
-	}
 	if errors.Is(err, store.ErrNotFound) {
-		if err := s.hasher.VerifyNothing(ctx, password); err != nil {
+		if err := s.hasher.VerifyNothing(ctx, c.Password); err != nil {
 			return nil, fmt.Errorf("account: authenticate: %w", err)
 		}
 		return nil, invalidCredentials()
@@ -52,7 +48,7 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (*Account, er
 	if err != nil {
 		return nil, err
 	}
-	ok, rehash, err := s.hasher.Verify(ctx, a.PasswordHash, password)
+	ok, rehash, err := s.hasher.Verify(ctx, a.PasswordHash, c.Password)
 	if err != nil {
 		return nil, fmt.Errorf("account: authenticate: %w", err)
 	}
@@ -60,7 +56,7 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (*Account, er
 		return nil, invalidCredentials()
 	}
 	if rehash {
-		if err := s.rehash(ctx, a, password); err != nil {
+		if err := s.rehash(ctx, a, c.Password); err != nil {
 			return nil, err
 		}
 	}

@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -37,14 +36,6 @@ func (s *Service) ByEmail(ctx context.Context, email string) (*Account, error) {
 func (s *Service) ByUsername(ctx context.Context, username string) (*Account, error) {
 	_, key, _ := parseUsername(username)
 	return s.byKey(ctx, "username_key", key)
-}
-
-// ByHandle returns the account with this e-mail address, or without an @ in it, username.
-func (s *Service) ByHandle(ctx context.Context, handle string) (*Account, error) {
-	if strings.Contains(handle, "@") {
-		return s.ByEmail(ctx, handle)
-	}
-	return s.ByUsername(ctx, handle)
 }
 
 // byKey finds an account by one of its unique keys. What could not be parsed arrives here as the empty key, which no account

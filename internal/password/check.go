@@ -18,6 +18,10 @@ const (
 	MaxBytes  = 1_024 // bytes of UTF-8
 )
 
+// maxTyped is beyond what a password of MaxBytes can have before NFC, which makes no text shorter than a third. What is longer
+// still is not worth bringing into that form.
+const maxTyped = 4 * MaxBytes
+
 // Personal is what others know of a password's owner, and would try first. Empty fields are passed over; none needs to be
 // valid.
 type Personal struct {
@@ -39,7 +43,9 @@ type Personal struct {
 // passes, and so do all but one in thousands of random passwords.
 func Check(password string, about Personal) fault.UserErrors {
 	const field = "password"
-	password = norm.NFC.String(password)
+	if len(password) <= maxTyped {
+		password = norm.NFC.String(password)
+	}
 	switch {
 	case utf8.RuneCountInString(password) < MinLength:
 		return fault.User(fault.PasswordTooShort, field,

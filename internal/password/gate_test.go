@@ -39,7 +39,7 @@ func TestGateServesInOrderAndTurnsTheRestAway(t *testing.T) {
 					return
 				}
 				order = append(order, i)
-				g.leave()
+				g.leave(0)
 			}()
 			synctest.Wait()
 		}
@@ -52,7 +52,7 @@ func TestGateServesInOrderAndTurnsTheRestAway(t *testing.T) {
 		if !turnedAway.Load() {
 			t.Error("a caller without a place waits")
 		}
-		g.leave()
+		g.leave(0)
 		synctest.Wait()
 		if !slices.Equal(order, []int{0, 1, 2}) {
 			t.Errorf("served in the order %v", order)
@@ -77,11 +77,11 @@ func TestGateNewcomersDoNotOvertake(t *testing.T) {
 				return
 			}
 			order = append(order, name)
-			g.leave()
+			g.leave(0)
 		}
 		go arrive("waiting")
 		synctest.Wait()
-		g.leave()
+		g.leave(0)
 		arrive("newcomer") // without a pause in which the one who waits could come first by chance
 		synctest.Wait()
 		if !slices.Equal(order, []string{"waiting", "newcomer"}) {
@@ -132,12 +132,124 @@ func TestGateHonoursTheContext(t *testing.T) {
 		entered := false // the place is free again, and its next owner is served
 		go func() { entered = g.enter(t.Context()) == nil }()
 		synctest.Wait()
-		g.leave()
+		g.leave(0)
 		synctest.Wait()
 		if !entered {
 			t.Error("who came after a cancelled caller was not served")
 		}
 		wantBusy(t, g.enter(ctx), context.Canceled)
+	})
+}
+
+// A turn rests only while others wait for it, in proportion to the hash, and never for long.
+func TestGateRests(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		took    time.Duration
+		waiting bool
+		want    time.Duration
+	}{
+		"a hash, others waiting":        {30 * time.Millisecond, true, 15 * time.Millisecond},
+		"a hash, nobody waiting":        {30 * time.Millisecond, false, 0},
+		"no time, others waiting":       {0, true, 0},
+		"clock set back":                {-time.Hour, true, 0},
+		"process was stopped meanwhile": {time.Hour, true, longestRest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := newGate(1, 1, time.Minute)
+				if err := g.enter(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				var rested time.Duration
+				start := time.Now()
+				next := func() {
+					if err := g.enter(t.Context()); err != nil {
+						t.Error(err)
+					}
+					rested = time.Since(start)
+				}
+				if test.waiting {
+					go next()
+					synctest.Wait()
+					g.leave(test.took)
+				} else {
+					g.leave(test.took)
+					go next()
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if rested != test.want {
+					t.Errorf("the next caller entered after %v, want %v", rested, test.want)
+				}
+			})
+		})
+	}
+}
+
+func TestBusyOnlyWhileNobodyElseMayWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hasher := New(Config{Concurrency: 1, Queue: 1})
+		expect := func(when string, busy bool) {
+			t.Helper()
+			err := hasher.Busy()
+			if (err != nil) != busy {
+				t.Errorf("%s: %v", when, err)
+			}
+			if busy {
+				wantBusy(t, err, nil)
+			}
+		}
+		expect("idle", false)
+		if err := hasher.gate.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		expect("a hash is made", false)
+		go func() {
+			if err := hasher.gate.enter(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		expect("and another waits", true)
+		hasher.gate.leave(0)
+		synctest.Wait()
+		expect("which is made now", false)
+	})
+}
+
+func TestHasherTimesItsHashes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const took = 30 * time.Millisecond // by the hasher's clock; the bubble's stands still while anybody computes
+		var looks time.Duration
+		hasher := New(Config{
+			Params: Params{Memory: 64, Time: 1}, Concurrency: 1, Queue: 2,
+			Now: func() time.Time {
+				looks++
+				return time.Time{}.Add(looks * took)
+			},
+		})
+		if err := hasher.gate.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				if err := hasher.VerifyNothing(t.Context(), "password"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait() // until both have a place
+		start := time.Now()
+		hasher.gate.leave(0)
+		both.Wait()
+		if rested := time.Since(start); rested != took/2 { // after the first; nobody waited for the second to end
+			t.Errorf("the turn rested for %v, want %v", rested, took/2)
+		}
 	})
 }
 
@@ -159,7 +271,7 @@ func TestGateBoundsConcurrency(t *testing.T) {
 				most.Store(max(most.Load(), inside.Add(1)))
 				time.Sleep(work)
 				inside.Add(-1)
-				g.leave()
+				g.leave(0)
 			})
 		}
 		all.Wait()

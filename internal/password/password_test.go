@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"gatehouse/internal/fault"
 	"gatehouse/internal/password"
 )
@@ -67,6 +69,32 @@ func TestHash(t *testing.T) {
 	}
 	if again, err := hasher.Hash(t.Context(), plain); again == phc || err != nil {
 		t.Errorf("the same hash twice: the salt is not random (%v)", err)
+	}
+}
+
+// A stored hash of the empty password, which no account should have, must not let in whoever sends a password without end.
+func TestVerifyRefusesEndlessPasswords(t *testing.T) {
+	t.Parallel()
+	hasher := password.New(cheap())
+	longest := strings.Repeat("\uac01", password.MaxBytes/3) // nothing grows more than Hangul when it is decomposed
+	for plain, typed := range map[string]string{
+		"":      strings.Repeat("x", 4*password.MaxBytes+1),
+		longest: longest + strings.Repeat(" ", 1<<20),
+	} {
+		phc, err := hasher.Hash(t.Context(), plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, _, err := hasher.Verify(t.Context(), phc, typed); ok || err != nil {
+			t.Errorf("%d bytes for a password of %d: %t, %v", len(typed), len(plain), ok, err)
+		}
+	}
+	phc, err := hasher.Hash(t.Context(), longest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, _, err := hasher.Verify(t.Context(), phc, norm.NFD.String(longest)); !ok || err != nil {
+		t.Errorf("the longest password in its longest form: %t, %v", ok, err)
 	}
 }
 
