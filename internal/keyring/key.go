@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 
@@ -71,8 +72,8 @@ func (k Key) Verify(input string, signature []byte) error {
 // String names the key without its private half.
 func (k Key) String() string { return fmt.Sprintf("%s key %s", k.Algorithm, k.ID) }
 
-// GoString is String, so that %#v tells no more.
-func (k Key) GoString() string { return k.String() }
+// Format writes String for every verb, so that %#v and %d tell no more.
+func (k Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
 
 // LogValue is String.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }

@@ -216,7 +216,10 @@ func TestKeysAreMasked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		shown := fmt.Sprintf("%v %+v %#v %s %v %+v %#v %s %s", key, key, key, key, *key, *key, *key, logged.String(), marshalled)
+		shown := logged.String() + string(marshalled)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			shown += " " + fmt.Sprintf(verb, key) + " " + fmt.Sprintf(verb, *key)
+		}
 		for _, text := range private {
 			if strings.Contains(shown, text) {
 				t.Errorf("%s: shows its private half:\n%s", algorithm, shown)

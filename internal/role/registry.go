@@ -80,7 +80,11 @@ func NewRegistry(scopes []Scope, roles []Role) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("role: %w", err)
 	}
-	return &Registry{scopes: slices.Clone(scopes), roles: cloneRoles(roles), vocabulary: vocabulary}, nil
+	registry := &Registry{scopes: slices.Clone(scopes), roles: slices.Clone(roles), vocabulary: vocabulary}
+	for i := range registry.roles {
+		registry.roles[i].Scopes = slices.Clone(roles[i].Scopes)
+	}
+	return registry, nil
 }
 
 // Default returns the registry of Gatehouse itself. A product that builds on it calls [NewRegistry] with definitions of its
@@ -104,12 +108,6 @@ func (r *Registry) Vocabulary() *auth.Vocabulary { return r.vocabulary }
 func (r *Registry) Knows(role string) bool {
 	return slices.ContainsFunc(r.roles, func(known Role) bool { return known.Name == role })
 }
-
-// Roles returns the roles in their order of definition.
-func (r *Registry) Roles() []Role { return cloneRoles(r.roles) }
-
-// Definitions returns the scopes in their order of definition.
-func (r *Registry) Definitions() []Scope { return slices.Clone(r.scopes) }
 
 // Scopes returns what the given roles carry together, each scope once, in their order of definition. Roles the registry
 // does not know, such as one that a newer version granted, carry nothing.
@@ -135,14 +133,6 @@ func scopeToken(name string) bool {
 		}
 	}
 	return name != ""
-}
-
-func cloneRoles(roles []Role) []Role {
-	roles = slices.Clone(roles)
-	for i := range roles {
-		roles[i].Scopes = slices.Clone(roles[i].Scopes)
-	}
-	return roles
 }
 
 func roleName(name string) bool {

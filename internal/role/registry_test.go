@@ -54,10 +54,8 @@ func TestScopesOfSeveralRoles(t *testing.T) {
 		t.Errorf("got %q, want each once, as defined: %q", got, want)
 	}
 
-	// What was passed in and what is handed out is the caller's: changing it changes no registry.
-	roles[0].Scopes[0] = "a:write"
-	registry.Roles()[1].Scopes[0] = "b:read"
-	registry.Definitions()[0].Name = "changed"
+	// What was passed in is the caller's: changing it changes no registry.
+	roles[0].Scopes[0], roles[1].Scopes[0], scopes[0].Name = "a:write", "b:read", "changed"
 	if got := registry.Scopes([]string{"READER"}); !slices.Equal(got, []string{"a:read", "b:read"}) {
 		t.Errorf("READER now carries %q", got)
 	}

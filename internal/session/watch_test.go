@@ -110,6 +110,7 @@ func TestClockSetBackBringsNoSessionBack(t *testing.T) {
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		t.Parallel() // most of the time passes in waiting
 		in := install(t, db)
 		var log lines
 		here, there := in.start(t, nil), in.start(t, slog.New(slog.NewTextHandler(&log, nil)))

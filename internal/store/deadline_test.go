@@ -43,8 +43,10 @@ func expectUnavailable(t *testing.T, name string, limit time.Duration, call func
 }
 
 func TestEveryStatementHasADeadline(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{storetest.SQLite, storetest.Postgres} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel() // most of the time passes in waiting
 			db := reopen(t, storetest.MigratedURL(t, kind), short)
 			ctx := t.Context() // has no deadline of its own
 			query := endless(db)

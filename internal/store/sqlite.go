@@ -56,7 +56,9 @@ func openSQLite(ctx context.Context, path string, timeout time.Duration) (backen
 	}
 	// The writer comes first: it turns on the write-ahead log, which readers then find.
 	if err := e.start(ctx); err != nil {
-		return nil, nil, explainSQLite(path, errors.Join(err, e.writing.Close(), e.reading.Close()))
+		err = errors.Join(err, e.writing.Close(), e.reading.Close())
+		e.close()
+		return nil, nil, explainSQLite(path, err)
 	}
 	db := bun.NewDB(e.writing, sqlitedialect.New(), bun.WithDiscardUnknownColumns(), bun.WithConnResolver(e))
 	return e, db, nil

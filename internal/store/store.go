@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -47,6 +48,9 @@ type DB struct {
 	timeout    time.Duration
 	migrations fs.FS
 	lockWait   time.Duration // how long Migrate waits for another process that is migrating
+
+	closing sync.Once
+	closed  error // what the first Close returned
 }
 
 // backend is what differs between the two databases.
@@ -96,14 +100,17 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// Close releases every connection. It waits for calls in flight, which their deadline bounds.
+// Close releases every connection. It waits for calls in flight, which their deadline bounds. It may be called again, and
+// returns the same then.
 func (db *DB) Close() error {
-	err := db.bun.Close()
-	db.backend.close()
-	if err != nil {
-		return fmt.Errorf("closing the database: %w", classify(err))
-	}
-	return nil
+	db.closing.Do(func() {
+		err := db.bun.Close()
+		db.backend.close()
+		if err != nil {
+			db.closed = fmt.Errorf("closing the database: %w", classify(err))
+		}
+	})
+	return db.closed
 }
 
 // Ping reports whether the database answers; the error is [ErrUnavailable] when it does not.

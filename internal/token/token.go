@@ -8,6 +8,8 @@
 package token
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -48,8 +50,8 @@ const masked = "[access token]"
 // String masks the token.
 func (a Access) String() string { return masked }
 
-// GoString masks the token.
-func (a Access) GoString() string { return masked }
+// Format masks the token for every verb, %d and %x included.
+func (a Access) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, masked) }
 
 // LogValue masks the token.
 func (a Access) LogValue() slog.Value { return slog.StringValue(masked) }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -111,12 +112,27 @@ func TestCrashKeepsTheData(t *testing.T) {
 
 func TestServerThatDoesNotStartSaysWhy(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	c := start(t, cluster.Options{})
+	if err := c.Crash(); err != nil {
+		t.Fatal(err)
+	}
+	settings, err := os.OpenFile(filepath.Join(folderOf(t, c.URL()), "data", "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = settings.WriteString("max_connections = none\n")
+	if err := errors.Join(err, settings.Close()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
-	_, err := cluster.Start(ctx, cluster.Options{Settings: map[string]string{"max_connections": "none"}})
-	if err == nil || !strings.Contains(err.Error(), "max_connections") {
+	if err := c.Restart(ctx); err == nil || !strings.Contains(err.Error(), "max_connections") {
 		t.Errorf("got %v", err)
 	}
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	expectGone(t, c.URL())
 }
 
 func TestFindTakesTheServerItIsGiven(t *testing.T) {
