@@ -71,7 +71,7 @@ bench: ## Run the benchmarks, printed as ratios
 
 fuzz: ## Fuzz every parser for FUZZTIME (10s)
 	@$(need_go)
-	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file func; do \
+	@grep -ro --include='*_test.go' --exclude-dir=node_modules '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file func; do \
 		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(or $(FUZZTIME),10s) "$$(dirname "$$file")"; \
 	done
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"gatehouse/internal/fault"
+	"gatehouse/internal/request"
 	"gatehouse/internal/settings"
 )
 
@@ -109,10 +110,11 @@ func newLogger(p process, cfg settings.Log) *slog.Logger {
 		level = slog.LevelInfo
 	}
 	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewJSONHandler(p.stderr, options)
 	if cfg.LogFormat == "text" || cfg.LogFormat == "auto" && isTerminal(p.stderr) {
-		return slog.New(slog.NewTextHandler(p.stderr, options))
+		handler = slog.NewTextHandler(p.stderr, options)
 	}
-	return slog.New(slog.NewJSONHandler(p.stderr, options))
+	return slog.New(request.LogHandler(handler))
 }
 
 func isTerminal(stream any) bool {

@@ -66,14 +66,21 @@ func (r *halfRequest) finish(t *testing.T) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-// inFlight waits until the server is busy with a request.
-func inFlight(t *testing.T, s *testServer) {
+// inFlight waits until the server has taken on every request that was begun: it accepts connections in their order.
+func inFlight(t *testing.T, address string) {
 	t.Helper()
-	// The handler reads the body, so by the time that another request has come and gone, it is in there.
-	if got := s.send(t, http.MethodGet, "/healthz", ""); got.Status != http.StatusOK {
-		t.Fatalf("healthz: %d", got.Status)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/healthz", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
 	}
-	time.Sleep(50 * time.Millisecond)
+	newConnection := &http.Transport{DisableKeepAlives: true}
+	response, err := newConnection.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("healthz: %d, %v", response.StatusCode, err)
+	}
 }
 
 func TestDrain(t *testing.T) {
@@ -87,7 +94,7 @@ func TestDrain(t *testing.T) {
 			}
 			address := strings.TrimPrefix(s.URL, "http://")
 			request := beginRequest(t, address, "ada@example.com")
-			inFlight(t, s)
+			inFlight(t, address)
 
 			begin := wall()
 			s.stop()
@@ -120,8 +127,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// startProcess starts the server as a process and returns it with its address, once it is ready.
-func startProcess(t *testing.T) (server *exec.Cmd, address string) {
+// startProcess starts the server as a process and returns it with its address and its log, once it is ready.
+func startProcess(t *testing.T) (server *exec.Cmd, address string, log *logBuffer) {
 	t.Helper()
 	path, environment := asProcess(t)
 	server = exec.CommandContext(context.WithoutCancel(t.Context()), path, "serve", "--addr=127.0.0.1:0", "--log-format=json")
@@ -134,28 +141,35 @@ func startProcess(t *testing.T) (server *exec.Cmd, address string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Process.Kill() })
-	lines := bufio.NewScanner(stderr)
+	log = new(logBuffer)
+	lines := bufio.NewScanner(io.TeeReader(stderr, log))
 	for lines.Scan() {
 		var line struct{ Msg, URL string }
 		if err := json.Unmarshal(lines.Bytes(), &line); err == nil && line.URL != "" {
-			go func() { _, _ = io.Copy(io.Discard, stderr) }()
-			return server, strings.TrimPrefix(line.URL, "http://")
+			go func() { _, _ = io.Copy(log, stderr) }()
+			return server, strings.TrimPrefix(line.URL, "http://"), log
 		}
 	}
 	t.Fatalf("the server ended before it was ready: %v", server.Wait())
-	return nil, ""
+	return nil, "", nil
+}
+
+// draining waits until a process has said that it drains.
+func draining(t *testing.T, log *logBuffer) {
+	t.Helper()
+	eventually(t, 10*time.Second, "the server drains", func() bool { return strings.Contains(log.String(), "draining") })
 }
 
 func TestTerminationEndsTheProcessWell(t *testing.T) {
 	t.Parallel()
-	server, address := startProcess(t)
+	server, address, log := startProcess(t)
 	request := beginRequest(t, address, "ada@example.com")
-	time.Sleep(200 * time.Millisecond) // the server has read the first half
+	inFlight(t, address)
 	begin := wall()
 	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(200 * time.Millisecond)
+	draining(t, log)
 	if status, body := request.finish(t); status != http.StatusOK || !strings.Contains(body, "ada@example.com") {
 		t.Errorf("the request in flight: %d %s", status, body)
 	}
@@ -169,23 +183,26 @@ func TestTerminationEndsTheProcessWell(t *testing.T) {
 
 func TestSecondSignalEndsTheProcessAtOnce(t *testing.T) {
 	t.Parallel()
-	server, address := startProcess(t)
+	server, address, log := startProcess(t)
 	beginRequest(t, address, "ada@example.com")
-	time.Sleep(200 * time.Millisecond)
+	inFlight(t, address)
 	if err := server.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(200 * time.Millisecond)
+	draining(t, log)
 	begin := wall()
-	if err := server.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
+	go func() {
+		// The moment from which a signal is nobody's to catch comes shortly after the server has said that it drains.
+		for server.Process.Signal(syscall.SIGINT) == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
 	err := server.Wait()
-	ended, ok := errors.AsType[*exec.ExitError](err)
+	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {
 		t.Fatalf("the process: %v", err)
 	}
-	if status, ok := ended.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGINT {
+	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGINT {
 		t.Errorf("the process: %v", err)
 	}
 	if took := wall().Sub(begin); took > 2*time.Second {
@@ -197,8 +214,9 @@ func TestSecondSignalEndsTheProcessAtOnce(t *testing.T) {
 func TestDrainGivesUp(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, storetest.SQLite)
-	beginRequest(t, strings.TrimPrefix(s.URL, "http://"), "ada@example.com")
-	inFlight(t, s)
+	address := strings.TrimPrefix(s.URL, "http://")
+	beginRequest(t, address, "ada@example.com")
+	inFlight(t, address)
 	begin := wall()
 	if err := s.drain(t); err != nil {
 		t.Errorf("serve: %v", err)

@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -115,9 +113,7 @@ func (w *wire) carry(to, from net.Conn) {
 			}
 		}
 		if err != nil {
-			if !errors.Is(err, io.EOF) || !silent {
-				return
-			}
+			return
 		}
 	}
 }
@@ -146,6 +142,9 @@ func TestDatabaseDown(t *testing.T) {
 				if got.code() != "SERVICE_UNAVAILABLE" || got.Took > 3*time.Second {
 					t.Errorf("%s: after %s: %d %s", operation, got.Took, got.Status, got.Body)
 				}
+			}
+			if log := s.Log.String(); strings.Count(log, "an operation could not be answered") < 3 {
+				t.Errorf("the log does not say why: %s", log)
 			}
 			got := s.send(t, http.MethodGet, "/readyz", "")
 			if got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Body, `"database"`) || got.Took > 3*time.Second {

@@ -60,7 +60,7 @@ func prints(output string) *regexp.Regexp {
 // nothing set up; the port alone is another. Each command must print what the README says, and nothing where it says nothing.
 func TestReadmeWalkthrough(t *testing.T) {
 	t.Parallel()
-	server, address := startProcess(t)
+	server, address, _ := startProcess(t)
 	binary, err := exec.LookPath(server.Path)
 	if err != nil {
 		t.Fatal(err)

@@ -2,9 +2,10 @@ package main
 
 import (
 	"fmt"
+	"html"
 	"net/http"
 	"net/netip"
-	"regexp"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -128,31 +129,30 @@ func TestUserCommandsBesideARunningServer(t *testing.T) {
 	}
 }
 
-// TestFrontPageTeachesWhatWorks sends what the front page tells to send.
+// TestFrontPageTeachesWhatWorks pastes the front page into a shell, where its titles are comments. The text for terminals and the
+// page for browsers have the same commands.
 func TestFrontPageTeachesWhatWorks(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, storetest.SQLite)
-	page := s.send(t, http.MethodGet, "/", "", "Accept: */*").Body
-	var token string
-	commands := regexp.MustCompile(`(?s)curl -s (\S+) -H '(.*?)' (-H "Authorization: Bearer \$TOKEN" \\\n  )?-d '(.*?)'\n`).
-		FindAllStringSubmatch(page, -1)
-	if len(commands) != 3 {
-		t.Fatalf("found %d commands in %s", len(commands), page)
-	}
-	for _, command := range commands {
-		if command[1] != s.URL+"/graphql" {
-			t.Errorf("asks %s", command[1])
-		}
-		got := s.send(t, http.MethodPost, "/graphql", command[4], command[2], "Authorization: Bearer "+token)
-		if strings.Contains(got.Body, `"code"`) || got.Data == nil {
-			t.Errorf("%s\nis answered %s", command[0], got.Body)
-		}
-		if issued, ok := got.at("login", "tokens", "accessToken").(string); ok {
-			token = issued
+	text := s.send(t, http.MethodGet, "/", "", "Accept: */*").Body
+	page := html.UnescapeString(s.send(t, http.MethodGet, "/", "", "Accept: text/html").Body)
+	_, lessons, _ := strings.Cut(text, "\n# ")
+	for lesson := range strings.SplitSeq(lessons, "\n# ") {
+		title, command, _ := strings.Cut(lesson, "\n")
+		if want := "<h2>" + title + "</h2>\n<pre>" + strings.TrimSpace(command) + "</pre>"; !strings.Contains(page, want) {
+			t.Errorf("the page for browsers lacks %s", want)
 		}
 	}
-	if token == "" {
-		t.Error("nothing on the page gives a token")
+	printed, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", "# "+lessons).Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, printed)
+	}
+	for _, want := range []string{
+		`{"data":{"register":{"user":{"id":`, `"userErrors":[]`, `{"data":{"me":{"id":`, `"email":"ada@example.com"`, schemaSDL,
+	} {
+		if !strings.Contains(string(printed), want) {
+			t.Errorf("%s\nprints no %s but %s", lessons, want, printed)
+		}
 	}
 }
 

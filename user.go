@@ -73,7 +73,7 @@ func (c *userCreateCommand) run(ctx context.Context, p process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.db.Close()) }()
-	text, err := readPassword(p)
+	text, err := readPassword(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func openFeatures(ctx context.Context, p process, cfg settings.Database) (*featu
 const maxPasswordInput = 8 << 10
 
 // readPassword asks for a password twice without showing it; or, where standard input is no terminal, reads its first line.
-func readPassword(p process) (string, error) {
+func readPassword(ctx context.Context, p process) (string, error) {
 	file, ok := p.stdin.(*os.File)
 	if !ok || !isTerminal(file) {
 		line, err := bufio.NewReader(io.LimitReader(p.stdin, maxPasswordInput)).ReadString('\n')
@@ -209,11 +209,11 @@ func readPassword(p process) (string, error) {
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
-	first, err := prompt(p, file, "Password: ")
+	first, err := prompt(ctx, p, file, "Password: ")
 	if err != nil {
 		return "", err
 	}
-	second, err := prompt(p, file, "Once more: ")
+	second, err := prompt(ctx, p, file, "Once more: ")
 	if err != nil {
 		return "", err
 	}
@@ -223,13 +223,39 @@ func readPassword(p process) (string, error) {
 	return first, nil
 }
 
-func prompt(p process, terminal *os.File, question string) (string, error) {
+func prompt(ctx context.Context, p process, terminal *os.File, question string) (string, error) {
 	if _, err := io.WriteString(p.stderr, question); err != nil {
 		return "", err
 	}
-	answer, err := term.ReadPassword(int(terminal.Fd()))
+	answer, err := readUnseen(ctx, int(terminal.Fd()))
 	if _, newline := io.WriteString(p.stderr, "\n"); newline != nil || err != nil {
 		return "", fmt.Errorf("read the password: %w", errors.Join(err, newline))
 	}
 	return string(answer), nil
+}
+
+var errInterrupted = errors.New("interrupted, nothing was changed")
+
+// readUnseen reads a line from a terminal that does not show it meanwhile. Reading heeds no context: where ctx ends first, as it
+// does at Ctrl-C, the read is left behind and the terminal told to show again what is typed.
+func readUnseen(ctx context.Context, terminal int) ([]byte, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return nil, err
+	}
+	type line struct {
+		text []byte
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(terminal)
+		read <- line{text, err}
+	}()
+	select {
+	case l := <-read:
+		return l.text, l.err
+	case <-ctx.Done():
+		return nil, errors.Join(errInterrupted, term.Restore(terminal, before))
+	}
 }

@@ -27,10 +27,11 @@ func main() {
 	}
 	rounds := flag.Int("rounds", 5, "how often each side of a comparison is measured, in turns")
 	span := flag.Duration("span", 3*time.Second, "how long each measurement takes")
+	update := flag.String("update", "", "a document between whose marks the results are written, such as docs/benchmarks.md")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Stdout, plan{rounds: *rounds, span: *span, connections: 32})
+	err := run(ctx, os.Stdout, plan{rounds: *rounds, span: *span, connections: 32}, *update)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -47,8 +48,8 @@ type plan struct {
 
 var errMissed = errors.New("a promise was missed")
 
-// run measures everything and writes the table.
-func run(ctx context.Context, out io.Writer, p plan) (err error) {
+// run measures everything and writes the results to out, and into a document unless its name is empty.
+func run(ctx context.Context, out io.Writer, p plan, document string) (err error) {
 	dir, err := os.MkdirTemp("", "gatehouse-bench-")
 	if err != nil {
 		return err
@@ -71,8 +72,14 @@ func run(ctx context.Context, out io.Writer, p plan) (err error) {
 		}
 		lines = append(lines, found...)
 	}
-	fmt.Fprintf(out, "%s/%s, %d cores, PostgreSQL on the same machine, %d connections, medians of %d rounds of %v.\n\n%s",
-		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), p.connections, p.rounds, p.span, table(lines))
+	results := fmt.Sprintf("%s, %s/%s, %d cores, PostgreSQL on the same machine, %d connections, medians of %d rounds of %v.\n\n%s",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), p.connections, p.rounds, p.span, table(lines))
+	fmt.Fprint(out, results)
+	if document != "" {
+		if err := renew(document, results); err != nil {
+			return err
+		}
+	}
 	for _, l := range lines {
 		if !l.holds() {
 			return errMissed

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -37,6 +38,26 @@ func table(lines []line) string {
 		fmt.Fprintf(&out, "| %s | %s | %s %s | %s |\n", l.what, figure(l.measured, l.unit), bound, figure(l.limit, l.unit), verdict)
 	}
 	return out.String()
+}
+
+// The marks around the results in a document. Each stands on a line of its own.
+const (
+	beginMark = "<!-- results: written by go run ./bench -update docs/benchmarks.md -->"
+	endMark   = "<!-- /results -->"
+)
+
+// renew writes the results between the marks in a document, in the place of older ones.
+func renew(document, results string) error {
+	text, err := os.ReadFile(document)
+	if err != nil {
+		return err
+	}
+	before, rest, begins := strings.Cut(string(text), beginMark)
+	_, after, ends := strings.Cut(rest, endMark)
+	if !begins || !ends {
+		return fmt.Errorf("%s has no lines %q and %q to write the results between", document, beginMark, endMark)
+	}
+	return os.WriteFile(document, []byte(before+beginMark+"\n\n"+results+"\n"+endMark+after), 0o644)
 }
 
 func figure(value float64, unit string) string {

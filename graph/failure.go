@@ -10,7 +10,6 @@ import (
 	gqlerrors "github.com/graph-gophers/graphql-go/errors"
 
 	"gatehouse/internal/fault"
-	"gatehouse/internal/request"
 	"gatehouse/internal/store"
 )
 
@@ -57,7 +56,7 @@ type panics struct{ logger *slog.Logger }
 // LogPanic logs the stack. The value stays out: it may hold what a client sent.
 func (p panics) LogPanic(ctx context.Context, value any) {
 	p.logger.ErrorContext(ctx, "a resolver panicked",
-		"requestId", request.FromContext(ctx).ID, "panic", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+		"panic", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
 }
 
 // MakePanicError returns the error that takes the result's place.

@@ -79,6 +79,9 @@ func TestComposeHardensTheServer(t *testing.T) {
 	if server.StopGracePeriod == nil || *server.StopGracePeriod <= types.Duration(drain) {
 		t.Errorf("the server is killed before it has drained (%v)", drain)
 	}
+	if issuer := server.Environment["ISSUER"]; issuer == nil || *issuer != "" {
+		t.Error("ISSUER has a default here, so that MODE=production would not ask for one")
+	}
 	for _, port := range server.Ports {
 		if port.HostIP != "127.0.0.1" {
 			t.Errorf("port %s is published to every network", port.Published)

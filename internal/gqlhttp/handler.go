@@ -82,8 +82,7 @@ const broken = `{"errors":[{"message":"` + fault.InternalMessage + `","extension
 func (h *handler) write(w http.ResponseWriter, r *http.Request, as media, status int, response *operation.Response) {
 	body, err := response.MarshalJSON()
 	if err != nil {
-		h.logger.ErrorContext(r.Context(), "a response could not be encoded",
-			"error", err, "requestId", request.FromContext(r.Context()).ID)
+		h.logger.ErrorContext(r.Context(), "a response could not be encoded", "error", err)
 		status, body = http.StatusInternalServerError, []byte(broken)
 	}
 	header := w.Header()
@@ -91,8 +90,7 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, as media, status
 	header["Cache-Control"] = noStore
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
-		h.logger.DebugContext(r.Context(), "a response did not reach its client",
-			"error", err, "requestId", request.FromContext(r.Context()).ID)
+		h.logger.DebugContext(r.Context(), "a response did not reach its client", "error", err)
 	}
 }
 

@@ -66,14 +66,14 @@ func TestCacheKeepsWhatIsAskedForOften(t *testing.T) {
 }
 
 func TestCacheIsBoundedByBytes(t *testing.T) {
-	const limit = 8 << 20
+	const limit = 4 << 20
 	x := newExecutor(t, Limits{CacheBytes: limit})
 	padding := strings.Repeat(" ", 4096)
 	query := func(i int) string {
 		return fmt.Sprintf("{ hello(name: \"%d\") %s %s }", i, strings.Repeat("me { id email } ", 40), padding)
 	}
 	before := heap()
-	for i := range 1500 { // about 40 MiB of documents
+	for i := range 750 { // about 20 MiB of documents
 		if r := x.Execute(auth.NewContext(t.Context(), &auth.Caller{}), Request{Query: query(i)}); r.Stage != Executed {
 			t.Fatal(r.Errors[0].Message)
 		}

@@ -39,7 +39,7 @@ func (x *Executor) document(query string) (*document, []problem) {
 	query = strings.Clone(query) // what is kept should not keep the request's body alive with it
 	prepared, problems := x.prepare(query)
 	if len(problems) > 0 {
-		return nil, problems[:min(len(problems), maxErrors)]
+		return nil, problems
 	}
 	x.documents.Set(query, prepared)
 	return prepared, nil

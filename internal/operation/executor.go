@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -130,6 +131,7 @@ func (x *Executor) Execute(ctx context.Context, req Request) (response *Response
 		return a.refuse(Refused, problems...)
 	}
 	if denied := x.decide(auth.FromContext(ctx), op, variables); denied != nil {
+		x.logUnavailable(ctx, denied[0].fault, denied[0].fault.Coordinate) // the others are of the same caller
 		return a.refuse(Denied, denied...)
 	}
 	result := x.engine.Execute(ctx, Request{Query: op.statement.text, Variables: bound})
@@ -176,12 +178,20 @@ func (x *Executor) report(ctx context.Context, a *answer, op *prepared, result R
 			p.locations, at = locate(f.Position), coordinate(f)
 		}
 		if p.fault.Code == fault.Internal {
-			x.logger.ErrorContext(ctx, "a resolver failed", "error", p.fault.Cause, "coordinate", at, "requestId", a.requestID)
+			x.logger.ErrorContext(ctx, "a resolver failed", "error", p.fault.Cause, "coordinate", at)
 			p.fault = &fault.Error{Code: fault.Internal, Message: fault.InternalMessage}
 		}
+		x.logUnavailable(ctx, p.fault, at)
 		a.add(p)
 	}
 	return &a.Response
+}
+
+// logUnavailable logs why we could not answer, which the client is not told. That the client went away is no such reason.
+func (x *Executor) logUnavailable(ctx context.Context, f *fault.Error, at string) {
+	if f.Code == fault.Unavailable && ctx.Err() == nil {
+		x.logger.WarnContext(ctx, "an operation could not be answered", "error", cmp.Or(f.Cause, error(f)), "coordinate", at)
+	}
 }
 
 // panicked answers after a panic. What was panicked with may hold anything, so the log gets its type, and the text only
@@ -191,7 +201,7 @@ func (x *Executor) panicked(ctx context.Context, a *answer, v any) *Response {
 	if fromRuntime, ok := v.(runtime.Error); ok {
 		what = fromRuntime.Error()
 	}
-	x.logger.ErrorContext(ctx, "an operation panicked", "panic", what, "stack", stack(), "requestId", a.requestID)
+	x.logger.ErrorContext(ctx, "an operation panicked", "panic", what, "stack", stack())
 	a.Data, a.Errors = nil, nil
 	return a.refuse(Failed, problem{fault: &fault.Error{Code: fault.Internal, Message: fault.InternalMessage}})
 }
@@ -205,7 +215,7 @@ type answer struct {
 // refuse answers with problems: nothing ran, or nothing is left of it.
 func (a *answer) refuse(stage Stage, problems ...problem) *Response {
 	a.Stage = stage
-	for _, p := range problems {
+	for _, p := range problems[:min(len(problems), maxErrors)] {
 		a.add(p)
 	}
 	return &a.Response

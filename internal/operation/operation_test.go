@@ -90,7 +90,7 @@ func newHouse(t testing.TB, change ...func(*operation.Config)) *house {
 	}
 	cfg := operation.Config{
 		Schema: loaded, Policy: rules, Engine: h.engine,
-		Logger:           slog.New(slog.NewTextHandler(h.log, nil)),
+		Logger:           slog.New(request.LogHandler(slog.NewTextHandler(h.log, nil))),
 		OncePerOperation: []string{"Mutation.login", "Mutation.register"},
 	}
 	for _, f := range change {

@@ -6,7 +6,7 @@ import (
 	"gatehouse/internal/fault"
 )
 
-// maxErrors bounds how many errors one request is answered with.
+// maxErrors bounds how many errors a request that is refused or denied is answered with.
 const maxErrors = 20
 
 // problem is a reason not to execute a request.

@@ -1,6 +1,7 @@
 package operation_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
 	"gatehouse/internal/operation"
+	"gatehouse/internal/request"
 )
 
 func TestExecuteReportsResolverErrors(t *testing.T) {
@@ -67,6 +70,50 @@ func TestUnavailableAnywhereMarksTheResponse(t *testing.T) {
 		`"extensions":{"code":"SERVICE_UNAVAILABLE","retryAfter":2}}],"data":null}`
 	if got := text(t, r); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestUnavailableIsLogged: why we could not answer is for the log, and for nobody else.
+func TestUnavailableIsLogged(t *testing.T) {
+	down := &fault.Error{Code: fault.Unavailable, Message: "Try again.", Cause: errors.New("the disk is full")}
+	busy := &fault.Error{Code: fault.Unavailable, Message: "There is a queue."}
+	inside := request.NewContext(t.Context(), request.Info{ID: "req-1"})
+	gone, leave := context.WithCancel(inside)
+	leave()
+	for name, test := range map[string]struct {
+		ctx   context.Context
+		query string
+		fails *fault.Error
+		want  []string // in the log's only line; none when there is to be no line
+	}{
+		"a resolver": {inside, `{ secret: hello }`, down, []string{
+			"level=WARN", `error="the disk is full"`, "coordinate=Query.hello", "requestId=req-1",
+		}},
+		"without a cause": {inside, `{ secret: hello }`, busy, []string{`error="SERVICE_UNAVAILABLE: There is a queue."`}},
+		"the caller": {auth.NewContext(inside, auth.Anonymous(down)), `{ secret: me { id } b: me { id } }`, nil, []string{
+			`error="the disk is full"`, "coordinate=Query.me", "requestId=req-1",
+		}},
+		"nobody is there to be answered": {gone, `{ secret: hello }`, fault.Outage(context.Canceled), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			if test.fails != nil {
+				h.engine.result.Errors = []operation.ResolverError{{Path: []any{"secret"}, Err: test.fails}}
+			}
+			if r := h.Execute(test.ctx, operation.Request{Query: test.query}); r.Stage != operation.Unavailable ||
+				strings.Contains(text(t, r), "disk") {
+				t.Errorf("%v: %s", r.Stage, text(t, r))
+			}
+			log := h.log.String()
+			if lines := strings.Count(log, "\n"); lines != min(len(test.want), 1) || strings.Contains(log, "secret") {
+				t.Errorf("%d lines: %s", lines, log)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(log, want) {
+					t.Errorf("the log lacks %s: %s", want, log)
+				}
+			}
+		})
 	}
 }
 

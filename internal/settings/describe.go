@@ -82,13 +82,13 @@ func shown(flag *kong.Flag) string {
 }
 
 // maskPassword masks the password that a database URL holds. A text that is no URL might hold one anywhere, so all of it
-// goes.
+// goes; and so does one in which an @ of the password itself may have been taken for the end of it.
 func maskPassword(text string) string {
 	if strings.HasPrefix(text, embeddedScheme) {
 		return text
 	}
 	u, err := url.Parse(text)
-	if err != nil || !strings.HasPrefix(text, u.Scheme+"://") {
+	if err != nil || !strings.HasPrefix(text, u.Scheme+"://") || strings.Count(text, "@") > 1 {
 		return Masked
 	}
 	query := u.Query()

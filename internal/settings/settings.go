@@ -53,8 +53,10 @@ type Settings struct {
 	Issuer   string `env:"ISSUER" default:"http://localhost:8080" help:"URL of this server; the iss claim of its tokens."`
 	Audience string `env:"AUDIENCE" default:"gatehouse" help:"Who its tokens are for: their aud claim."`
 
-	SigningAlg     string        `env:"SIGNING_ALG" default:"ES256" enum:"ES256,RS256,EdDSA,HS256" help:"How tokens are signed."`
-	JWTSecret      string        `env:"JWT_SECRET" mask:"all" help:"Signing key of HS256: 32 random bytes or more."`
+	// How access tokens are signed, and how long they live.
+	SigningAlg string `env:"SIGNING_ALG" default:"ES256" enum:"ES256,RS256,EdDSA,HS256" help:"ES256, RS256, EdDSA or HS256."`
+	JWTSecret  string `env:"JWT_SECRET" mask:"all" help:"Signing key of HS256: 32 random bytes or more."`
+
 	AccessTokenTTL time.Duration `env:"ACCESS_TOKEN_TTL" default:"10m" help:"Life of an access token: 1s to 24h."`
 
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed: 10.0.0.0/8,..."`

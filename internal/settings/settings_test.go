@@ -137,6 +137,7 @@ func TestSecretsAreMasked(t *testing.T) {
 		"postgres://db/gatehouse?user=gatehouse&password=hunter2",
 		"postgres://db/gatehouse?sslPassword=hunter2",
 		"postgres://gatehouse:hunter2%zz@db/gatehouse",
+		"postgres://gatehouse:p@x/hunter2@db/gatehouse",
 		"host=db password=hunter2",
 		"mysql:hunter2",
 		"hunter2",

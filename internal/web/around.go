@@ -39,14 +39,13 @@ func logExchange(ctx context.Context, cfg Config, x *exchange, method string, st
 
 // attributes returns what the access log says of the exchange.
 func (x *exchange) attributes(method string, took time.Duration) []slog.Attr {
-	attributes := make([]slog.Attr, 0, 9)
+	attributes := make([]slog.Attr, 0, 8)
 	attributes = append(attributes,
 		slog.String("method", knownMethod(method)),
 		slog.String("route", x.route),
 		slog.Int("status", cmp.Or(x.status, http.StatusOK)), // what net/http sends for a handler that says nothing
 		slog.Float64("ms", float64(took.Microseconds())/1e3),
 		slog.Int64("bytes", x.bytes),
-		slog.String("requestId", x.info.ID),
 	)
 	if x.operation.Type != "" {
 		attributes = append(attributes, slog.String("type", x.operation.Type))
@@ -103,8 +102,8 @@ func logPanic(ctx context.Context, logger *slog.Logger, x *exchange, cause any) 
 	if err, ok := cause.(runtime.Error); ok {
 		kind = err.Error()
 	}
-	logger.LogAttrs(ctx, slog.LevelError, "panic", slog.String("requestId", x.info.ID), slog.String("route", x.route),
-		slog.String("panic", kind), slog.String("stack", string(debug.Stack())))
+	logger.LogAttrs(ctx, slog.LevelError, "panic", slog.String("route", x.route), slog.String("panic", kind),
+		slog.String("stack", string(debug.Stack())))
 }
 
 // writeInternalError answers as GraphQL does, which clients of /graphql understand and nobody else is hurt by.

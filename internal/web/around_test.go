@@ -146,7 +146,7 @@ func BenchmarkAround(b *testing.B) {
 	}
 	defer log.Close()
 	handler := web.New(web.Config{
-		Logger: slog.New(slog.NewJSONHandler(log, nil)), Now: time.Now,
+		Logger: slog.New(request.LogHandler(slog.NewJSONHandler(log, nil))), Now: time.Now,
 		GraphQL: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			*request.FromContext(r.Context()).Operation = request.Operation{Name: "Me", Type: "query"}
 		}),

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"fmt"
 	"html"
 	"net/http"
 	"strings"
@@ -12,35 +13,41 @@ import (
 //go:embed front.css
 var frontCSS string
 
-const frontIntroduction = "Accounts, logins and access tokens for a GraphQL API. It answers POST {url}/graphql."
+const introduction = "Accounts, logins and access tokens for a GraphQL API. It answers "
 
 // lesson is a command of the front page, and what it is for.
 type lesson struct{ title, command string }
 
-// lessons returns how to ask the server, for a shell.
-func lessons() []lesson {
-	const post = "curl -s {url}/graphql -H 'Content-Type: application/json' "
-	return []lesson{
+// lessons returns how to ask the server, for a shell: pasted one after the other, each does what its title says.
+func lessons(cfg Config) []lesson {
+	post := "curl -s " + cfg.URL + graphQLPath + " -H 'Content-Type: application/json' "
+	const ada = `"variables": {"input": {"email": "ada@example.com", "password": "nine tulips by the canal"}}`
+	all := []lesson{
 		{"Register", post + `-d '{
   "query": "mutation ($input: RegisterInput!) { register(input: $input) { user { id } userErrors { code message } } }",
-  "variables": {"input": {"email": "ada@example.com", "password": "nine tulips by the canal"}}}'`},
-		{"Log in, and keep the access token", post + `-d '{
-  "query": "mutation ($input: LoginInput!) { login(input: $input) { tokens { accessToken } userErrors { code message } } }",
-  "variables": {"input": {"email": "ada@example.com", "password": "nine tulips by the canal"}}}'`},
-		{"Ask a protected question, with the token in $TOKEN", post + `-H "Authorization: Bearer $TOKEN" \
-  -d '{"query": "{ me { id email } }"}'`},
+  ` + ada + `
+}'`},
+		{"Log in, and keep the access token", "TOKEN=$(" + post + `-d '{
+  "query": "mutation ($input: LoginInput!) { login(input: $input) { tokens { accessToken } userErrors { message } } }",
+  ` + ada + `
+}' | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')`},
+		{"Ask a protected question", post + `\
+  -H "Authorization: Bearer $TOKEN" -d '{ "query": "{ me { id email } }" }'`},
 	}
+	if cfg.Schema != "" {
+		all = append(all, lesson{"See what else there is to ask", "curl -s " + cfg.URL + schemaPath})
+	}
+	return all
 }
 
 // front answers the front page: what runs here and how to ask it. Browsers get HTML, curl gets text. The HTML is one
 // document, style included, which the policy lets through by its hash; it has no script.
 func front(cfg Config) http.Handler {
-	title := strings.TrimSpace("Gatehouse " + cfg.Version)
 	sum := sha256.Sum256([]byte(frontCSS))
 	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	page := content("text/html; charset=utf-8", frontPage(title, cfg.URL))
-	plain := content("text/plain; charset=utf-8", frontText(title, cfg.URL))
+	page := content("text/html; charset=utf-8", frontPage(cfg))
+	plain := content("text/plain; charset=utf-8", frontText(cfg))
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Accept")
@@ -53,31 +60,35 @@ func front(cfg Config) http.Handler {
 	})
 }
 
-func frontText(title, url string) string {
-	text := title + "\n\n" + frontIntroduction + "\n"
-	for _, lesson := range lessons() {
-		text += "\n# " + lesson.title + "\n" + lesson.command + "\n"
+func frontText(cfg Config) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\n%sPOST %s%s.\n", strings.TrimSpace("Gatehouse "+cfg.Version), introduction, cfg.URL, graphQLPath)
+	for _, lesson := range lessons(cfg) {
+		fmt.Fprintf(&text, "\n# %s\n%s\n", lesson.title, lesson.command)
 	}
-	return strings.ReplaceAll(text, "{url}", url)
+	return text.String()
 }
 
-func frontPage(title, url string) string {
-	title = html.EscapeString(title)
-	page := `<!doctype html>
+func frontPage(cfg Config) string {
+	version, url := html.EscapeString(cfg.Version), html.EscapeString(cfg.URL)
+	var page strings.Builder
+	fmt.Fprintf(&page, `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>` + title + `</title>
-<style>` + frontCSS + `</style>
+<title>%s</title>
+<style>%s</style>
 </head>
 <body>
 <main>
-<h1>` + title + `</h1>
-<p>` + frontIntroduction + ` A click on a command selects it, ready to be copied.</p>
-`
-	for _, lesson := range lessons() {
-		page += "<h2>" + html.EscapeString(lesson.title) + "</h2>\n<pre>" + html.EscapeString(lesson.command) + "</pre>\n"
+<h1>Gatehouse <small>%s</small></h1>
+<p>%s<code>POST %s%s</code>.</p>
+<p>A click on a command selects it, to be copied into a shell.</p>
+`, strings.TrimSpace("Gatehouse "+version), frontCSS, version, introduction, url, graphQLPath)
+	for _, lesson := range lessons(cfg) {
+		fmt.Fprintf(&page, "<h2>%s</h2>\n<pre>%s</pre>\n", html.EscapeString(lesson.title), html.EscapeString(lesson.command))
 	}
-	return strings.ReplaceAll(page+"</main>\n</body>\n</html>\n", "{url}", html.EscapeString(url))
+	page.WriteString("</main>\n</body>\n</html>\n")
+	return page.String()
 }

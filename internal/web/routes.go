@@ -116,8 +116,10 @@ func refuse(x *exchange, code int, message string) {
 func writeJSON(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false) // nobody puts this into a page, and people read it
 	// An error here means that the client has gone, or that body is not of this package's making.
-	_ = json.NewEncoder(w).Encode(body)
+	_ = encoder.Encode(body)
 }
 
 // content answers with one text.

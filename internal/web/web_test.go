@@ -45,7 +45,7 @@ type site struct {
 func newSite(configure func(*web.Config)) *site {
 	s := new(site)
 	cfg := web.Config{
-		Logger:        slog.New(slog.NewJSONHandler(&s.log, nil)),
+		Logger:        slog.New(request.LogHandler(slog.NewJSONHandler(&s.log, nil))),
 		Now:           func() time.Time { return time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC) },
 		GraphQL:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "answer") }),
 		Authenticator: anyToken{},
