@@ -7,7 +7,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN go build -trimpath -ldflags "-s -w -X main.release=${VERSION}" -o gatehouse .
+RUN go build -trimpath -ldflags "-s -w -X gatehouse/internal/server.release=${VERSION}" -o gatehouse .
 # Where an embedded database goes, unless DATABASE_URL says otherwise. It is empty here and a volume when the image runs.
 RUN mkdir data
 

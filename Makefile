@@ -42,7 +42,10 @@ lint:
 
 generated:
 	@$(need_go)
+	@cmp schema.graphqls graph/schema.graphqls || { echo 'graph/schema.graphqls is not current: run make update' >&2; exit 1; }
 	@go run . access --lock | diff -u graph/access.lock - || { echo 'graph/access.lock is not current: run make update' >&2; exit 1; }
+	@go run ./examples/notes access --lock | diff -u examples/notes/access.lock - || \
+		{ echo 'examples/notes/access.lock is not current: run make update' >&2; exit 1; }
 	@go test -run '^(TestREADMETable|TestCommonList)$$' ./internal/settings ./internal/password >/dev/null || \
 		{ echo 'a generated file is not current: run make update' >&2; exit 1; }
 
@@ -58,7 +61,9 @@ modules:
 
 schema: $(schemalint)/node_modules/.package-lock.json
 	@$(need_npm)
-	@$(schemalint)/node_modules/.bin/eslint --config $(schemalint)/eslint.config.js --max-warnings 0 schema.graphqls
+	@$(schemalint)/node_modules/.bin/eslint --config $(schemalint)/eslint.config.js --max-warnings 0 \
+		schema.graphqls examples/notes/notes.graphqls
+	@node $(schemalint)/introspection.js
 
 $(schemalint)/node_modules/.package-lock.json: $(schemalint)/package-lock.json
 	@$(need_npm)
@@ -77,7 +82,8 @@ fuzz: ## Fuzz every parser for FUZZTIME (10s)
 
 update: ## Write golden files and other generated files anew
 	@$(need_go)
-	@$(with_postgres) go test -count=1 $$(grep -rl --include='*_test.go' 'flag.Bool("update"' graph internal | xargs -n1 dirname | \
+	@cp schema.graphqls graph/schema.graphqls
+	@$(with_postgres) go test -count=1 $$(grep -rl --include='*_test.go' 'flag.Bool("update"' examples graph internal | xargs -n1 dirname | \
 		sort -u | sed 's|^|./|') -update
 
 clean: ## Remove what was built; databases and secrets stay

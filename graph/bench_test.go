@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gatehouse/graph"
+	"gatehouse/graph/graphtest"
 	"gatehouse/internal/auth"
 	"gatehouse/internal/operation"
 	"gatehouse/internal/store/storetest"
@@ -13,25 +14,25 @@ import (
 // BenchmarkMe shows where the time of the most frequent operation goes, from the inside out: the look-up in the database, the
 // engine around it, and the executor around that.
 func BenchmarkMe(b *testing.B) {
-	h := newHouse(b, storetest.SQLite)
-	accountID, accessToken := h.register(b, "ada@example.com")
-	caller, err := h.sessions.Authenticate(b.Context(), accessToken)
+	h := graphtest.New(b, storetest.SQLite, plan(b))
+	accountID, accessToken := h.Register(b, "ada@example.com")
+	caller, err := h.Sessions.Authenticate(b.Context(), accessToken)
 	must(b, err)
 	ctx := auth.NewContext(b.Context(), caller)
 	silent := slog.New(slog.DiscardHandler)
-	h.features.Logger = silent
+	h.Features.Logger = silent
 	ask := operation.Request{Query: `{ me { id email } }`}
 
 	b.Run("lookup", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := h.accounts.ByID(ctx, accountID); err != nil {
+			if _, err := h.Accounts.ByID(ctx, accountID); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("engine", func(b *testing.B) {
-		engine, err := graph.New(readSchema(b), h.features)
+		engine, err := graph.New(readSchema(b), h.Features)
 		must(b, err)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -41,7 +42,7 @@ func BenchmarkMe(b *testing.B) {
 		}
 	})
 	b.Run("executor", func(b *testing.B) {
-		executor := newExecutor(b, h.features, silent)
+		executor := newExecutor(b, h.Features, silent)
 		b.ReportAllocs()
 		for b.Loop() {
 			if response := executor.Execute(ctx, ask); response.Errors != nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/graph/graphtest"
 	"gatehouse/internal/operation"
 )
 
@@ -12,7 +13,7 @@ const canary = "hunter2-canary"
 // TestCanary sends a password with everything that can go well or wrong below HTTP. It appears in no answer and in no log
 // line, not even in one about a fault of the database.
 func TestCanary(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *graphtest.House) {
 		credentials := map[string]any{"email": "ada@example.com", "password": canary}
 		requests := []operation.Request{
 			{Query: `mutation ($input: RegisterInput!) { register(input: $input) { user { id name } userErrors { code message } } }`},
@@ -31,7 +32,7 @@ func TestCanary(t *testing.T) {
 		ask := func(phase string) {
 			for _, req := range requests {
 				req.Variables = map[string]any{"input": credentials}
-				response := h.ask(t.Context(), "", req)
+				response := h.Ask(t.Context(), "", req)
 				body, err := response.MarshalJSON()
 				must(t, err)
 				if strings.Contains(string(body), "hunter2") {
@@ -41,11 +42,11 @@ func TestCanary(t *testing.T) {
 		}
 		ask("in good health")
 		for _, table := range []string{"account_roles", "sessions", "accounts"} {
-			_, err := h.db.Conn(t.Context()).NewRaw("ALTER TABLE " + table + " RENAME TO lost_" + table).Exec(t.Context())
+			_, err := h.DB.Conn(t.Context()).NewRaw("ALTER TABLE " + table + " RENAME TO lost_" + table).Exec(t.Context())
 			must(t, err)
 			ask("without " + table)
 		}
-		if text := h.log.String(); strings.Contains(text, "hunter2") || !strings.Contains(text, "a resolver failed") {
+		if text := h.Log.String(); strings.Contains(text, "hunter2") || !strings.Contains(text, "a resolver failed") {
 			t.Errorf("the log has the password, or nothing at all:\n%s", text)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/internal/account"
 	"gatehouse/internal/operation"
+	"gatehouse/internal/policy"
 	"gatehouse/internal/role"
 	"gatehouse/internal/session"
 )
@@ -26,21 +27,49 @@ type Features struct {
 	Sessions *session.Service
 	Accounts *account.Service
 	Roles    *role.Service
-	Logger   *slog.Logger // for the stacks of panics
+	Rules    *policy.Engine // of the schema that is bound
+	Logger   *slog.Logger   // for the stacks of panics
 }
 
-// Engine executes operations, introspection included: who may ask for that is operation's to say. It is safe for concurrent use.
+// Engine executes operations. It tells nothing of the schema: what a caller may see of that is operation's to say. It is safe for
+// concurrent use.
 type Engine struct {
 	schema *graphql.Schema
 }
 
-// New binds the features to the schema sdl. It fails when a field of the schema has no resolver, or one of another type.
+// New binds the features to the schema sdl, which is Gatehouse's own. It fails when a field of the schema has no resolver, or one
+// of another type.
 func New(sdl string, features Features) (*Engine, error) {
+	return Extend(sdl, features, Resolvers[User]{User: func(u User) *User { return &u }})
+}
+
+// Resolvers are a team's own, around Gatehouse's. In each the method of a field has the field's name, as here.
+type Resolvers[U any] struct {
+	// User makes a U of a User. U embeds User by value and has a method for each field that was added to the type; there is no
+	// other type of Gatehouse's that a field with a resolver can be added to. Required.
+	User func(User) *U
+	// Query returns a pointer to a struct that embeds what it is given and has a method for each field added to Query. Nil where
+	// there is none.
+	Query func(*Query[U]) any
+	// Mutation is the same for Mutation.
+	Mutation func(*Mutation[U]) any
+}
+
+// Extend is [New] for a schema that somebody has added to.
+func Extend[U any](sdl string, features Features, resolvers Resolvers[U]) (*Engine, error) {
+	own := &root{query: &Query[U]{features, resolvers.User}, mutation: &Mutation[U]{features, resolvers.User}}
+	if resolvers.Query != nil {
+		own.query = resolvers.Query(&Query[U]{features, resolvers.User})
+	}
+	if resolvers.Mutation != nil {
+		own.mutation = resolvers.Mutation(&Mutation[U]{features, resolvers.User})
+	}
 	stacks := panics{features.Logger}
-	schema, err := graphql.ParseSchema(sdl, &root{features},
+	schema, err := graphql.ParseSchema(sdl, own,
 		graphql.UseStringDescriptions(),
 		graphql.UseFieldResolvers(),
 		graphql.DisableFieldSelections(),
+		graphql.RestrictIntrospection(func(context.Context) bool { return false }),
 		graphql.MaxParallelism(parallel),
 		graphql.Logger(stacks),
 		graphql.PanicHandler(stacks),
@@ -65,7 +94,7 @@ func (e *Engine) Execute(ctx context.Context, req operation.Request) operation.R
 }
 
 // root tells the engine which resolvers belong to which root type.
-type root struct{ features Features }
+type root struct{ query, mutation any }
 
-func (r *root) Query() *query       { return &query{r.features} }
-func (r *root) Mutation() *mutation { return &mutation{r.features} }
+func (r *root) Query() any    { return r.query }
+func (r *root) Mutation() any { return r.mutation }

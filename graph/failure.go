@@ -20,10 +20,6 @@ var (
 	errIncomplete = errors.New("graph: the engine could not complete the result")
 )
 
-// unknownField is how the engine names the rule that a selected field must exist. It only breaks on introspection, of
-// which the engine knows less than clients may ask: the rest was validated against the same schema.
-const unknownField = "FieldsOnCorrectTypeRule"
-
 // explain turns an error of the engine into one that may leave: what a resolver said, if that is a fault, and otherwise what
 // kind of trouble it was.
 func explain(err *gqlerrors.QueryError) *fault.Error {
@@ -39,8 +35,6 @@ func explain(err *gqlerrors.QueryError) *fault.Error {
 		return fault.Outage(cause)
 	case err.ResolverError != nil:
 		return fault.From(err.ResolverError)
-	case err.Rule == unknownField:
-		return &fault.Error{Code: fault.ValidationFailed, Message: "A selected field of the introspection schema is not known here."}
 	case err.Rule != "":
 		return fault.From(fmt.Errorf("%w: %s", errRefused, err.Rule))
 	case errors.Is(cause, gqlerrors.ErrSyntax):

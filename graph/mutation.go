@@ -8,37 +8,44 @@ import (
 	"gatehouse/internal/session"
 )
 
-// mutation resolves the fields of Mutation.
-type mutation struct{ features Features }
+// Mutation resolves the fields of Mutation.
+type Mutation[U any] struct {
+	features Features
+	wrap     func(User) *U
+}
 
-func (m *mutation) Register(ctx context.Context, args struct{ Input account.Registration }) (*signInPayload, error) {
+// Register opens an account and signs in to it.
+func (m *Mutation[U]) Register(ctx context.Context, args struct{ Input account.Registration }) (*SignInPayload[U], error) {
 	opened, tokens, err := m.features.Sessions.Register(ctx, args.Input)
 	return m.signIn(ctx, opened, tokens, err)
 }
 
-func (m *mutation) Login(ctx context.Context, args struct{ Input account.Credentials }) (*signInPayload, error) {
+// Login signs in with a password.
+func (m *Mutation[U]) Login(ctx context.Context, args struct{ Input account.Credentials }) (*SignInPayload[U], error) {
 	found, tokens, err := m.features.Sessions.Login(ctx, args.Input)
 	return m.signIn(ctx, found, tokens, err)
 }
 
 // signIn wraps what the features return to someone who comes in.
-func (m *mutation) signIn(ctx context.Context, a *account.Account, t session.Tokens, err error) (*signInPayload, error) {
+func (m *Mutation[U]) signIn(
+	ctx context.Context, a *account.Account, t session.Tokens, err error,
+) (*SignInPayload[U], error) {
 	refused, err := fault.Split(err)
 	if err != nil || refused != nil {
-		return &signInPayload{UserErrors: newUserErrors(refused)}, err
+		return &SignInPayload[U]{UserErrors: NewUserErrors(refused)}, err
 	}
-	return &signInPayload{
-		User:       newUsers(ctx, m.features.Roles, a)[0],
+	return &SignInPayload[U]{
+		User:       newUsers(ctx, m.features.Roles, m.wrap, a)[0],
 		Tokens:     &tokens{t},
-		UserErrors: []userError{},
+		UserErrors: []UserError{},
 	}, nil
 }
 
-// signInPayload is RegisterPayload and LoginPayload alike.
-type signInPayload struct {
-	User       *user
+// SignInPayload resolves RegisterPayload and LoginPayload alike.
+type SignInPayload[U any] struct {
+	User       *U
 	Tokens     *tokens
-	UserErrors []userError
+	UserErrors []UserError
 }
 
 // tokenType is how an access token is sent (RFC 6750).
@@ -55,27 +62,29 @@ func (t *tokens) ExpiresIn() int32 {
 	return int32(t.Access.ExpiresAt.Sub(t.Access.IssuedAt).Seconds())
 }
 
-func (t *tokens) ExpiresAt() dateTime { return dateTime{t.Access.ExpiresAt} }
+func (t *tokens) ExpiresAt() DateTime { return DateTime{t.Access.ExpiresAt} }
 
-func (t *tokens) RefreshExpiresAt() *dateTime {
+func (t *tokens) RefreshExpiresAt() *DateTime {
 	if t.Tokens.RefreshExpiresAt == nil {
 		return nil
 	}
-	return &dateTime{*t.Tokens.RefreshExpiresAt}
+	return &DateTime{*t.Tokens.RefreshExpiresAt}
 }
 
-// userError resolves UserError; Code and Message resolve by themselves.
-type userError struct{ fault.UserError }
+// UserError resolves UserError; Code and Message resolve by themselves.
+type UserError struct{ fault.UserError }
 
-func newUserErrors(refused fault.UserErrors) []userError {
-	wrapped := make([]userError, len(refused))
+// NewUserErrors wraps what a feature refused, for a payload.
+func NewUserErrors(refused fault.UserErrors) []UserError {
+	wrapped := make([]UserError, len(refused))
 	for i, e := range refused {
-		wrapped[i] = userError{e}
+		wrapped[i] = UserError{e}
 	}
 	return wrapped
 }
 
-func (e userError) Field() *[]string {
+// Field returns the path of the input it is about, nil where it is about none in particular.
+func (e UserError) Field() *[]string {
 	if e.UserError.Field == nil {
 		return nil
 	}

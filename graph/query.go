@@ -3,64 +3,41 @@ package graph
 import (
 	"context"
 	"errors"
-
-	"github.com/graph-gophers/graphql-go"
+	"fmt"
 
 	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
 	"gatehouse/internal/id"
-	"gatehouse/internal/page"
 	"gatehouse/internal/store"
 )
 
-// query resolves the fields of Query.
-type query struct{ features Features }
+// maxCoordinates bounds how many coordinates one selection of can asks about.
+const maxCoordinates = 100
+
+// Query resolves the fields of Query.
+type Query[U any] struct {
+	features Features
+	wrap     func(User) *U
+}
 
 // Me answers UNAUTHENTICATED when the account was deleted or disabled after its access token was made.
-func (q *query) Me(ctx context.Context) (*user, error) {
-	found, err := q.account(ctx, auth.FromContext(ctx).AccountID)
-	if err == nil && (found == nil || found.Disabled()) {
+func (q *Query[U]) Me(ctx context.Context) (*U, error) {
+	found, err := q.features.Accounts.ByID(ctx, auth.FromContext(ctx).AccountID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && found.Disabled() {
 		return nil, fault.Anonymous(fault.Revoked)
 	}
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	return newUsers(ctx, q.features.Roles, q.wrap, found)[0], nil
 }
 
 // User answers null also for a text that is no id: it is the id of nobody.
-func (q *query) User(ctx context.Context, args struct{ ID graphql.ID }) (*user, error) {
+func (q *Query[U]) User(ctx context.Context, args struct{ ID ID }) (*U, error) {
 	accountID, err := id.Parse(string(args.ID))
 	if errors.Is(err, id.ErrMalformed) {
 		return nil, nil
 	}
-	return q.account(ctx, accountID)
-}
-
-// pageArgs are the arguments of a connection. First is nullable though it has a default: a client may still send null.
-type pageArgs struct {
-	First graphql.NullInt
-	After *string
-}
-
-func (a pageArgs) request() page.Request {
-	r := page.Request{First: page.DefaultSize}
-	if a.First.Value != nil {
-		r.First = int(*a.First.Value)
-	}
-	if a.After != nil {
-		r.After = *a.After
-	}
-	return r
-}
-
-func (q *query) Users(ctx context.Context, args pageArgs) (*userConnection, error) {
-	accounts, err := q.features.Accounts.List(ctx, args.request())
-	if err != nil {
-		return nil, err
-	}
-	return &userConnection{page: accounts, users: newUsers(ctx, q.features.Roles, accounts.Nodes...)}, nil
-}
-
-// account returns the account, nil when there is none.
-func (q *query) account(ctx context.Context, accountID id.ID) (*user, error) {
 	found, err := q.features.Accounts.ByID(ctx, accountID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -68,5 +45,24 @@ func (q *query) account(ctx context.Context, accountID id.ID) (*user, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newUsers(ctx, q.features.Roles, found)[0], nil
+	return newUsers(ctx, q.features.Roles, q.wrap, found)[0], nil
+}
+
+// Users lists all accounts.
+func (q *Query[U]) Users(ctx context.Context, args PageArgs) (*Connection[*U], error) {
+	accounts, err := q.features.Accounts.List(ctx, args.Request())
+	if err != nil {
+		return nil, err
+	}
+	return NewConnection(accounts, newUsers(ctx, q.features.Roles, q.wrap, accounts.Nodes...)), nil
+}
+
+// Can tells the caller which coordinates are theirs to try.
+func (q *Query[U]) Can(ctx context.Context, args struct{ Coordinates []string }) ([]bool, error) {
+	if len(args.Coordinates) > maxCoordinates {
+		return nil, &fault.Error{
+			Code: fault.BadUserInput, Message: fmt.Sprintf("Argument \"coordinates\" must have at most %d entries.", maxCoordinates),
+		}
+	}
+	return q.features.Rules.Can(auth.FromContext(ctx), args.Coordinates), nil
 }

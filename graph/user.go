@@ -4,16 +4,13 @@ import (
 	"context"
 	"sync"
 
-	"github.com/graph-gophers/graphql-go"
-
 	"gatehouse/internal/account"
 	"gatehouse/internal/id"
-	"gatehouse/internal/page"
 	"gatehouse/internal/role"
 )
 
-// user resolves User. EmailVerified, Username and Name resolve by themselves from the account.
-type user struct {
+// User resolves User. EmailVerified, Username and Name resolve by themselves from the account.
+type User struct {
 	account.Account
 
 	grants   func() (map[id.ID][]string, error) // the roles of all accounts it was made with, read when first asked for
@@ -21,7 +18,7 @@ type user struct {
 }
 
 // newUsers wraps accounts that are shown together: the roles of all of them are read by one query, if any are selected.
-func newUsers(ctx context.Context, roles *role.Service, accounts ...*account.Account) []*user {
+func newUsers[U any](ctx context.Context, roles *role.Service, wrap func(User) *U, accounts ...*account.Account) []*U {
 	grants := sync.OnceValues(func() (map[id.ID][]string, error) {
 		ids := make([]id.ID, len(accounts))
 		for i, a := range accounts {
@@ -29,21 +26,24 @@ func newUsers(ctx context.Context, roles *role.Service, accounts ...*account.Acc
 		}
 		return roles.Of(ctx, ids...)
 	})
-	users := make([]*user, len(accounts))
+	users := make([]*U, len(accounts))
 	for i, a := range accounts {
-		users[i] = &user{Account: *a, grants: grants, registry: roles.Registry()}
+		users[i] = wrap(User{Account: *a, grants: grants, registry: roles.Registry()})
 	}
 	return users
 }
 
-func (u *user) ID() graphql.ID { return graphql.ID(u.Account.ID.String()) }
+// ID returns the account's id.
+func (u *User) ID() ID { return ID(u.Account.ID.String()) }
 
-func (u *user) Email() *emailAddress {
-	address := emailAddress(u.Account.Email)
+// Email returns the address as the person typed it.
+func (u *User) Email() *EmailAddress {
+	address := EmailAddress(u.Account.Email)
 	return &address
 }
 
-func (u *user) Roles() ([]string, error) {
+// Roles returns the roles that the account was granted.
+func (u *User) Roles() ([]string, error) {
 	grants, err := u.grants()
 	if err != nil {
 		return nil, err
@@ -51,7 +51,8 @@ func (u *user) Roles() ([]string, error) {
 	return grants[u.Account.ID], nil
 }
 
-func (u *user) Scopes() ([]string, error) {
+// Scopes returns what those roles allow.
+func (u *User) Scopes() ([]string, error) {
 	roles, err := u.Roles()
 	if err != nil {
 		return nil, err
@@ -59,44 +60,8 @@ func (u *user) Scopes() ([]string, error) {
 	return u.registry.Scopes(roles), nil
 }
 
-func (u *user) CreatedAt() dateTime { return dateTime{u.Account.CreatedAt} }
+// CreatedAt returns when the account was opened.
+func (u *User) CreatedAt() DateTime { return DateTime{u.Account.CreatedAt} }
 
-func (u *user) UpdatedAt() dateTime { return dateTime{u.Account.UpdatedAt} }
-
-// userConnection resolves UserConnection.
-type userConnection struct {
-	page  page.Page[*account.Account]
-	users []*user
-}
-
-// userEdge resolves UserEdge by its fields.
-type userEdge struct {
-	Cursor string
-	Node   *user
-}
-
-func (c *userConnection) Edges() []userEdge {
-	edges := make([]userEdge, len(c.users))
-	for i, u := range c.users {
-		edges[i] = userEdge{Cursor: c.page.Cursors[i], Node: u}
-	}
-	return edges
-}
-
-func (c *userConnection) Nodes() []*user { return c.users }
-
-func (c *userConnection) PageInfo() pageInfo { return newPageInfo(c.page) }
-
-// pageInfo resolves PageInfo by its fields.
-type pageInfo struct {
-	HasNextPage, HasPreviousPage bool
-	StartCursor, EndCursor       *string
-}
-
-func newPageInfo[T any](p page.Page[T]) pageInfo {
-	info := pageInfo{HasNextPage: p.HasNext, HasPreviousPage: p.HasPrevious}
-	if n := len(p.Cursors); n > 0 {
-		info.StartCursor, info.EndCursor = &p.Cursors[0], &p.Cursors[n-1]
-	}
-	return info
-}
+// UpdatedAt returns when the account was last changed.
+func (u *User) UpdatedAt() DateTime { return DateTime{u.Account.UpdatedAt} }

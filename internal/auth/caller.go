@@ -6,6 +6,7 @@ package auth
 
 import (
 	"context"
+	"encoding/hex"
 	"time"
 
 	"gatehouse/internal/fault"
@@ -29,6 +30,23 @@ type Caller struct {
 
 // SignedIn reports whether the caller proved who they are.
 func (c *Caller) SignedIn() bool { return c.Refusal == nil }
+
+// Owns reports whether accountID is the caller's own, in the one spelling that id.Parse accepts. Nobody owns the zero ID, and
+// whoever is anonymous owns nothing. It allocates nothing.
+func (c *Caller) Owns(accountID string) bool {
+	const length = 36 // of the canonical form: 8-4-4-4-12 digits
+	if len(accountID) != length || !c.SignedIn() || c.AccountID == (id.ID{}) {
+		return false
+	}
+	var own [length]byte
+	hex.Encode(own[:8], c.AccountID[:4])
+	hex.Encode(own[9:13], c.AccountID[4:6])
+	hex.Encode(own[14:18], c.AccountID[6:8])
+	hex.Encode(own[19:23], c.AccountID[8:10])
+	hex.Encode(own[24:], c.AccountID[10:])
+	own[8], own[13], own[18], own[23] = '-', '-', '-', '-'
+	return string(own[:]) == accountID
+}
 
 // Anonymous returns the caller who is nobody, for the given reason.
 func Anonymous(refusal *fault.Error) *Caller { return &Caller{Refusal: refusal} }

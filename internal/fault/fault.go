@@ -19,6 +19,7 @@ type Code string
 const (
 	Unauthenticated  Code = "UNAUTHENTICATED"
 	Forbidden        Code = "FORBIDDEN"
+	StepUpRequired   Code = "STEP_UP_REQUIRED"
 	BadUserInput     Code = "BAD_USER_INPUT"
 	ParseFailed      Code = "GRAPHQL_PARSE_FAILED"
 	ValidationFailed Code = "GRAPHQL_VALIDATION_FAILED"
@@ -57,7 +58,9 @@ type Error struct {
 
 	Reason         Reason        // Unauthenticated
 	RequiredScopes [][]string    // Forbidden: outer OR, inner AND
-	Coordinate     string        // Unauthenticated, Forbidden: the schema coordinate whose rule denied, such as "Query.me"
+	MaxAge         time.Duration // StepUpRequired: the caller proved who they are at most so long ago; zero means any time
+	ACR            string        // StepUpRequired: the level they did it at, such as "mfa"; empty means any
+	Coordinate     string        // the three above: the schema coordinate whose rule denied, such as "Query.me"
 	RetryAfter     time.Duration // Unavailable: how long to wait; zero means unknown
 
 	Cause error // for the log alone; never shown
@@ -69,8 +72,8 @@ func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 // Unwrap gives errors.Is and errors.As the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Extensions returns the GraphQL extensions object: code, and whatever accompanies it. retryAfter is in whole seconds,
-// rounded up, so that a client that obeys it does not come too early.
+// Extensions returns the GraphQL extensions object: code, and whatever accompanies it. maxAge is in whole seconds; so is
+// retryAfter, rounded up, so that a client that obeys it does not come too early.
 func (e *Error) Extensions() map[string]any {
 	ext := map[string]any{"code": string(e.Code)}
 	if e.Reason != "" {
@@ -78,6 +81,12 @@ func (e *Error) Extensions() map[string]any {
 	}
 	if e.RequiredScopes != nil {
 		ext["requiredScopes"] = e.RequiredScopes
+	}
+	if e.MaxAge > 0 {
+		ext["maxAge"] = int64(e.MaxAge / time.Second)
+	}
+	if e.ACR != "" {
+		ext["acr"] = e.ACR
 	}
 	if e.Coordinate != "" {
 		ext["coordinate"] = e.Coordinate

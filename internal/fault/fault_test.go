@@ -51,6 +51,12 @@ func TestExtensions(t *testing.T) {
 			fault.Error{Code: fault.Forbidden, RequiredScopes: [][]string{{"a", "b"}, {"c"}}},
 			`{"code":"FORBIDDEN","requiredScopes":[["a","b"],["c"]]}`,
 		},
+		{
+			"a step up",
+			fault.Error{Code: fault.StepUpRequired, MaxAge: 5 * time.Minute, ACR: "mfa", Coordinate: "Mutation.erase"},
+			`{"acr":"mfa","code":"STEP_UP_REQUIRED","coordinate":"Mutation.erase","maxAge":300}`,
+		},
+		{"half a step", fault.Error{Code: fault.StepUpRequired, ACR: "mfa"}, `{"acr":"mfa","code":"STEP_UP_REQUIRED"}`},
 		{"a nanosecond", fault.Error{Code: fault.Unavailable, RetryAfter: 1}, `{"code":"SERVICE_UNAVAILABLE","retryAfter":1}`},
 		{
 			"a second",

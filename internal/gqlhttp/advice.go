@@ -2,9 +2,11 @@ package gqlhttp
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
+	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
 	"gatehouse/internal/operation"
 )
@@ -15,12 +17,26 @@ const realm = `Bearer realm="gatehouse"`
 // retrySoon is the Retry-After of an error that does not know how long, in seconds.
 const retrySoon = 1
 
+// denial returns the code that an answer of denials has on the whole: what has to be put right first. Whoever is nobody has to
+// sign in; whoever lacks a scope would sign in again in vain.
+func denial(errs []*operation.Error) fault.Code {
+	for _, code := range []fault.Code{fault.Unauthenticated, fault.Forbidden, fault.StepUpRequired} {
+		if slices.ContainsFunc(errs, func(e *operation.Error) bool { return e.Extensions["code"] == string(code) }) {
+			return code
+		}
+	}
+	return ""
+}
+
 // advise tells a client that reads no body what would help: how to authenticate, which scope it takes, when to come back.
 func advise(header http.Header, status int, errs []*operation.Error) {
 	switch status {
 	case http.StatusUnauthorized:
 		challenge := realm
-		if extension(errs, "reason") != string(fault.Missing) {
+		switch {
+		case denial(errs) == fault.StepUpRequired:
+			challenge += stepUp(errs)
+		case extension(errs, "reason") != string(fault.Missing):
 			challenge += `, error="invalid_token"`
 		}
 		header.Set("WWW-Authenticate", challenge)
@@ -44,16 +60,48 @@ func extension(errs []*operation.Error, name string) string {
 	return text
 }
 
-// requiredScopes returns the scopes that would do for the first error: its first alternative, since the header knows no "or".
+// stepUp returns the parameters of a challenge to prove again who one is, as RFC 9470 section 3 has them: recently enough and
+// well enough for every error.
+func stepUp(errs []*operation.Error) string {
+	maxAge, level := int64(0), auth.LevelNone
+	for _, e := range errs {
+		if seconds, ok := e.Extensions["maxAge"].(int64); ok && (maxAge == 0 || seconds < maxAge) {
+			maxAge = seconds
+		}
+		if name, ok := e.Extensions["acr"].(string); ok {
+			asked, _ := auth.ParseLevel(name)
+			level = max(level, asked)
+		}
+	}
+	parameters := `, error="insufficient_user_authentication"`
+	if level > auth.LevelNone {
+		parameters += `, acr_values="` + level.String() + `"`
+	}
+	if maxAge > 0 {
+		parameters += `, max_age="` + strconv.FormatInt(maxAge, 10) + `"`
+	}
+	return parameters
+}
+
+// requiredScopes returns the scopes that would do for every FORBIDDEN among the errors: of each its first alternative, since the
+// header knows no "or". It returns none where for one of them no scope would.
 func requiredScopes(errs []*operation.Error) []string {
-	if len(errs) == 0 {
-		return nil
+	var scopes []string
+	for _, e := range errs {
+		if e.Extensions["code"] != string(fault.Forbidden) {
+			continue
+		}
+		alternatives, _ := e.Extensions["requiredScopes"].([][]string)
+		if len(alternatives) == 0 {
+			return nil
+		}
+		for _, scope := range alternatives[0] {
+			if !slices.Contains(scopes, scope) {
+				scopes = append(scopes, scope)
+			}
+		}
 	}
-	alternatives, _ := errs[0].Extensions["requiredScopes"].([][]string)
-	if len(alternatives) == 0 {
-		return nil
-	}
-	return alternatives[0]
+	return scopes
 }
 
 // retryAfter returns the longest wait that an error asks for, in seconds.

@@ -71,6 +71,32 @@ func TestOutcomes(t *testing.T) {
 			code: "FORBIDDEN", strict: 403, unnamed: 200,
 			header: "WWW-Authenticate", value: `Bearer realm="gatehouse", error="insufficient_scope", scope="users:read users:write"`,
 		},
+		"signed in too long ago": {
+			query: `{ me recent }`, caller: signedIn(301 * time.Second),
+			code: "STEP_UP_REQUIRED", strict: 401, unnamed: 200,
+			header: "WWW-Authenticate", value: `Bearer realm="gatehouse", error="insufficient_user_authentication", max_age="300"`,
+		},
+		"signed in too weakly": {
+			query: `{ recent strong }`, caller: signedIn(299 * time.Second),
+			code: "STEP_UP_REQUIRED", strict: 401, unnamed: 200,
+			header: "WWW-Authenticate",
+			value:  `Bearer realm="gatehouse", error="insufficient_user_authentication", acr_values="mfa", max_age="900"`,
+		},
+		"too long ago, and too weakly": {
+			query: `{ strong recent }`, caller: signedIn(time.Hour),
+			code: "STEP_UP_REQUIRED", strict: 401, unnamed: 200,
+			header: "WWW-Authenticate",
+			value:  `Bearer realm="gatehouse", error="insufficient_user_authentication", acr_values="mfa", max_age="300"`,
+		},
+		"too long ago, and too few scopes": {
+			query: `{ recent admin }`, caller: signedIn(time.Hour),
+			code: "STEP_UP_REQUIRED", strict: 403, unnamed: 200,
+			header: "WWW-Authenticate", value: `Bearer realm="gatehouse", error="insufficient_scope", scope="users:read users:write"`,
+		},
+		"recently enough": {
+			query: `{ recent }`, caller: signedIn(300 * time.Second),
+			data: `{"hello":"world"}`, strict: 200, unnamed: 200,
+		},
 		"nobody can tell who it is": {
 			query: `{ me }`, caller: outage,
 			code: "SERVICE_UNAVAILABLE", strict: 503, unnamed: 200,

@@ -34,16 +34,21 @@ const (
 )
 
 const sdl = `
-directive @auth(scopes: [[String!]!]) repeatable on OBJECT | INTERFACE | FIELD_DEFINITION
+directive @auth(scopes: [[String!]!], maxAge: Int, acr: String) repeatable on OBJECT | INTERFACE | FIELD_DEFINITION
 directive @public(reason: String!) on FIELD_DEFINITION
 type Query {
   hello(name: String): String @public(reason: "Test.")
   me: String @auth
   admin: String @auth(scopes: [["users:read", "users:write"]])
+  recent: String @auth(maxAge: 300)
+  strong: String @auth(maxAge: 900, acr: "mfa")
   fails(how: String!): String @public(reason: "Test.")
 }
 type Mutation { login(input: LoginInput!): String @public(reason: "Test.") }
 input LoginInput { email: String!  password: String! }`
+
+// now is the time in these tests.
+var now = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
 // engine executes the schema above. It answers with the variables it was given, and fails on demand.
 type engine struct{}
@@ -80,7 +85,7 @@ func newHandler(t testing.TB, maxBody int64) (http.Handler, *log) {
 	must(t, err)
 	vocabulary, err := auth.NewVocabulary("users:read", "users:write")
 	must(t, err)
-	rules, err := policy.Compile(schema, vocabulary)
+	rules, err := policy.Compile(schema, vocabulary, func() time.Time { return now })
 	must(t, err)
 	x, err := operation.New(operation.Config{
 		Schema: schema, Policy: rules, Engine: engine{}, Logger: logger, OncePerOperation: []string{"Mutation.login"},
@@ -164,3 +169,8 @@ func (a answer) code() string {
 }
 
 func anonymous(reason fault.Reason) *auth.Caller { return auth.Anonymous(fault.Anonymous(reason)) }
+
+// signedIn returns a caller without scopes who gave a password so long ago.
+func signedIn(ago time.Duration) *auth.Caller {
+	return &auth.Caller{AuthTime: now.Add(-ago), AMR: []string{"pwd"}}
+}

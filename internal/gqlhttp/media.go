@@ -44,7 +44,7 @@ func (m media) status(response *operation.Response) int {
 	case operation.Refused:
 		return http.StatusBadRequest
 	case operation.Denied:
-		if extension(response.Errors, "code") == string(fault.Unauthenticated) {
+		if code := denial(response.Errors); code == fault.Unauthenticated || code == fault.StepUpRequired {
 			return http.StatusUnauthorized
 		}
 		return http.StatusForbidden

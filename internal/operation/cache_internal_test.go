@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gatehouse/internal/auth"
 	"gatehouse/internal/policy"
@@ -33,7 +34,7 @@ func newExecutor(t testing.TB, limits Limits) *Executor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := policy.Compile(schema, vocabulary)
+	rules, err := policy.Compile(schema, vocabulary, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestCacheKeepsWhatIsAskedForOften(t *testing.T) {
 		}
 		x.Execute(t.Context(), Request{Query: fmt.Sprintf(`{ hello(name: "%d") }`, i)})
 		if i > 2000 && i%500 == 0 {
-			if _, ok := x.documents.GetIfPresent(hot); !ok {
+			if _, ok := x.documents.GetIfPresent(documentKey{text: hot}); !ok {
 				t.Fatalf("the hot document was displaced after %d others", i)
 			}
 		}
@@ -154,9 +155,10 @@ func BenchmarkExecuteCachedWithVariables(b *testing.B) {
 func BenchmarkPrepare(b *testing.B) {
 	x := newExecutor(b, Limits{})
 	query := "{ " + strings.Repeat("me { id email friends(first: 3) { id } } ", 10) + "}"
+	everything := x.editions.of(policy.View{})
 	tree, _, problems := x.limits.parse(query)
 	if problems == nil {
-		problems = x.validate(tree)
+		problems = x.validate(everything.schema, tree)
 	}
 	if problems != nil {
 		b.Fatal(problems[0].fault)
@@ -168,7 +170,7 @@ func BenchmarkPrepare(b *testing.B) {
 	})
 	b.Run("validate", func(b *testing.B) {
 		for b.Loop() {
-			x.validate(tree)
+			x.validate(everything.schema, tree)
 		}
 	})
 	b.Run("plan", func(b *testing.B) {
@@ -178,7 +180,7 @@ func BenchmarkPrepare(b *testing.B) {
 	})
 	b.Run("all", func(b *testing.B) {
 		for b.Loop() {
-			if _, problems := x.prepare(query); problems != nil {
+			if _, problems := x.prepare(everything, query); problems != nil {
 				b.Fatal(problems[0].fault)
 			}
 		}

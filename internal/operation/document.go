@@ -13,6 +13,7 @@ import (
 
 // document is a valid document with all that can be known of it before a request: what the cache holds. It is immutable.
 type document struct {
+	edition    *edition // the schema that it is valid against
 	operations []*prepared
 	bytes      int // an estimate of its size in memory
 }
@@ -30,23 +31,23 @@ type prepared struct {
 // plan and the statement. Measured on fields without arguments, the smallest, which take most per token.
 const bytesPerToken = 450
 
-// document returns the document of the text, from the cache where it is known. Only valid documents are kept: whoever sends
-// garbage pays for it each time, and displaces nothing.
-func (x *Executor) document(query string) (*document, []problem) {
-	if known, ok := x.documents.GetIfPresent(query); ok {
+// document returns the document of the text for callers with the given view, from the cache where it is known. Only valid
+// documents are kept: whoever sends garbage pays for it each time, and displaces nothing.
+func (x *Executor) document(view policy.View, query string) (*document, []problem) {
+	if known, ok := x.documents.GetIfPresent(documentKey{view, query}); ok {
 		return known, nil
 	}
 	query = strings.Clone(query) // what is kept should not keep the request's body alive with it
-	prepared, problems := x.prepare(query)
+	prepared, problems := x.prepare(x.editions.of(view), query)
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	x.documents.Set(query, prepared)
+	x.documents.Set(documentKey{view, query}, prepared)
 	return prepared, nil
 }
 
 // prepare does the work from text to document, the cheap refusals first.
-func (x *Executor) prepare(query string) (*document, []problem) {
+func (x *Executor) prepare(e *edition, query string) (*document, []problem) {
 	tree, tokens, problems := x.limits.parse(query)
 	if len(problems) > 0 {
 		return nil, problems
@@ -54,21 +55,21 @@ func (x *Executor) prepare(query string) (*document, []problem) {
 	if problems = x.limits.measure(tree); len(problems) > 0 {
 		return nil, problems
 	}
-	if problems = x.validate(tree); len(problems) > 0 {
+	if problems = x.validate(e.schema, tree); len(problems) > 0 {
 		return nil, problems
 	}
-	doc := &document{bytes: len(query) + tokens*bytesPerToken}
+	doc := &document{edition: e, bytes: len(query) + tokens*bytesPerToken}
 	for _, op := range tree.Operations {
 		problems = append(problems, x.checkOnce(tree, op)...)
 		for _, def := range op.VariableDefinitions {
 			if def.DefaultValue == nil {
 				continue
 			}
-			if _, _, err := x.coercer.literal(def.Type, def.DefaultValue, nil); err != nil {
+			if _, _, err := e.coercer.literal(def.Type, def.DefaultValue, nil); err != nil {
 				problems = append(problems, misfit(fault.ValidationFailed, "A variable's default", err, def.Position))
 			}
 		}
-		statement, introspects, misfits := state(x.coercer, tree, op)
+		statement, introspects, misfits := state(e.coercer, tree, op)
 		problems = append(problems, misfits...)
 		doc.bytes += len(statement.text)
 		doc.operations = append(doc.operations, &prepared{

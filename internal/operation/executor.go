@@ -36,16 +36,22 @@ type Config struct {
 
 // Executor answers requests. It is safe for concurrent use.
 type Executor struct {
-	schema            *ast.Schema
 	policy            *policy.Engine
+	editions          *editions
 	engine            Engine
 	logger            *slog.Logger
 	limits            Limits
 	openIntrospection bool
 	once              map[string]bool
 	rules             []validationRule
-	coercer           coercer
-	documents         *otter.Cache[string, *document]
+	documents         *otter.Cache[documentKey, *document]
+}
+
+// documentKey is what a document is known by. Who sees another schema has another document of the same text, or none: it may be
+// invalid for them.
+type documentKey struct {
+	view policy.View
+	text string
 }
 
 // New returns an Executor. It fails on a missing part and on a coordinate in OncePerOperation that is no root field.
@@ -58,16 +64,19 @@ func New(cfg Config) (*Executor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("operation: document cache: %w", err)
 	}
+	editions, err := newEditions(cfg.Schema, cfg.Policy)
+	if err != nil {
+		return nil, fmt.Errorf("operation: cache of schemas: %w", err)
+	}
 	x := &Executor{
-		schema:            cfg.Schema,
 		policy:            cfg.Policy,
+		editions:          editions,
 		engine:            cfg.Engine,
 		logger:            cfg.Logger,
 		limits:            limits,
 		openIntrospection: cfg.OpenIntrospection,
 		once:              make(map[string]bool, len(cfg.OncePerOperation)),
 		rules:             validationRules(),
-		coercer:           coercer{cfg.Schema},
 		documents:         documents,
 	}
 	for _, at := range cfg.OncePerOperation {
@@ -81,11 +90,11 @@ func New(cfg Config) (*Executor, error) {
 
 // newCache returns a cache bounded both ways: every entry weighs at least its share of the bytes. Its policy, W-TinyLFU,
 // keeps what is asked for often; a flood of documents that are asked for once passes through without displacing it.
-func newCache(limits Limits) (*otter.Cache[string, *document], error) {
+func newCache(limits Limits) (*otter.Cache[documentKey, *document], error) {
 	least := max(1, limits.CacheBytes/limits.CacheEntries)
-	return otter.New(&otter.Options[string, *document]{
+	return otter.New(&otter.Options[documentKey, *document]{
 		MaximumWeight: uint64(max(0, limits.CacheBytes)),
-		Weigher:       func(_ string, d *document) uint32 { return uint32(max(least, d.bytes)) },
+		Weigher:       func(_ documentKey, d *document) uint32 { return uint32(max(least, d.bytes)) },
 		Executor:      func(task func()) { task() }, // no goroutines of its own
 	})
 }
@@ -109,7 +118,8 @@ func (x *Executor) Execute(ctx context.Context, req Request) (response *Response
 			response = x.panicked(ctx, a, v)
 		}
 	}()
-	doc, problems := x.document(req.Query)
+	caller := auth.FromContext(ctx)
+	doc, problems := x.document(x.policy.View(caller), req.Query)
 	if problems != nil {
 		return a.refuse(Refused, problems...)
 	}
@@ -122,25 +132,39 @@ func (x *Executor) Execute(ctx context.Context, req Request) (response *Response
 		return a.refuse(Refused, reject(fault.BadUserInput, "Subscriptions are not served here: they need a WebSocket.",
 			op.definition.Position))
 	}
-	variables, problems := x.coercer.variables(op.definition, req.Variables)
+	variables, problems := doc.edition.coercer.variables(op.definition, req.Variables)
 	if problems != nil {
 		return a.refuse(Refused, problems...)
 	}
-	bound, problems := op.statement.bind(x.coercer, variables)
+	bound, problems := op.statement.bind(doc.edition.coercer, variables)
 	if problems != nil {
 		return a.refuse(Refused, problems...)
 	}
-	if denied := x.decide(auth.FromContext(ctx), op, variables); denied != nil {
+	if denied := x.decide(caller, op, variables); denied != nil {
 		x.logUnavailable(ctx, denied[0].fault, denied[0].fault.Coordinate) // the others are of the same caller
 		return a.refuse(Denied, denied...)
 	}
-	result := x.engine.Execute(ctx, Request{Query: op.statement.text, Variables: bound})
+	if !op.introspects {
+		return x.report(ctx, a, op, x.engine.Execute(ctx, Request{Query: op.statement.text, Variables: bound}))
+	}
+	parts, problems := x.introspect(doc.edition, op, variables)
+	if problems != nil {
+		return a.refuse(Refused, problems...)
+	}
+	result := Result{Data: json.RawMessage("{}")}
+	if op.statement.text != "" {
+		result = x.engine.Execute(ctx, Request{Query: op.statement.text, Variables: bound})
+	}
+	var err error
+	if result.Data, err = merge(parts, result.Data); err != nil {
+		result.Errors = append(result.Errors, ResolverError{Err: err})
+	}
 	return x.report(ctx, a, op, result)
 }
 
 // decide returns what the caller is denied: nil when the operation may run.
 func (x *Executor) decide(caller *auth.Caller, op *prepared, variables map[string]any) []problem {
-	if op.introspects && !x.openIntrospection && !caller.SignedIn() {
+	if op.introspects && x.closedTo(caller) {
 		return []problem{{fault: closedIntrospection(caller)}}
 	}
 	denials := op.plan.Check(caller, variables)
@@ -155,6 +179,11 @@ func (x *Executor) decide(caller *auth.Caller, op *prepared, variables map[strin
 		}
 	}
 	return problems
+}
+
+// closedTo reports whether the caller may not ask about the schema.
+func (x *Executor) closedTo(caller *auth.Caller) bool {
+	return !x.openIntrospection && !caller.SignedIn()
 }
 
 // closedIntrospection is what an anonymous caller is told who asks about the schema where that takes signing in.

@@ -15,6 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 
 	"gatehouse/internal/fault"
+	"gatehouse/internal/introspection"
 )
 
 // Limits bound what one document may cost, and what the document cache may hold. A zero field means the default beside it.
@@ -25,6 +26,7 @@ type Limits struct {
 	Selections         int // 1,000 fields and fragments in the whole document
 	Depth              int // 10 fields within each other
 	IntrospectionDepth int // 20 fields within each other from __schema or __type on: GraphiQL's query needs 15
+	IntrospectionBytes int // 4 MiB of answers about the schema in one response
 	Aliases            int // 15 response names for one field of one object
 	Repeats            int // 50 mentions of one response name in one object: comparing them costs the square
 
@@ -39,6 +41,7 @@ func (l Limits) orDefaults() Limits {
 		Selections:         cmp.Or(l.Selections, 1000),
 		Depth:              cmp.Or(l.Depth, 10),
 		IntrospectionDepth: cmp.Or(l.IntrospectionDepth, 20),
+		IntrospectionBytes: cmp.Or(l.IntrospectionBytes, 4<<20),
 		Aliases:            cmp.Or(l.Aliases, 15),
 		Repeats:            cmp.Or(l.Repeats, 50),
 		CacheEntries:       cmp.Or(l.CacheEntries, 1000),
@@ -174,8 +177,13 @@ func (m *measuring) selections(set ast.SelectionSet, into *object, depth, limit 
 }
 
 func (m *measuring) field(f *ast.Field, into *object, depth, limit int) {
-	if f.Name == "__schema" || f.Name == "__type" {
-		limit = depth + m.limits.IntrospectionDepth - 1
+	if introspection.Is(f.Name) {
+		if depth > 1 { // the query type may also be what a field returns
+			m.problems = append(m.problems, reject(fault.ValidationFailed, "Only the root of a query tells about the schema.",
+				f.Position))
+			return
+		}
+		limit = m.limits.IntrospectionDepth
 	}
 	sub := into.fields[f.Alias]
 	if sub == nil {

@@ -9,30 +9,6 @@ import (
 	"gatehouse/internal/operation"
 )
 
-// introspectionQuery is what graphql-js 16's getIntrospectionQuery writes with every option on.
-const introspectionQuery = `query IntrospectionQuery {
-  __schema {
-    description queryType { name } mutationType { name } subscriptionType { name }
-    types { ...FullType }
-    directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } }
-  }
-}
-fragment FullType on __Type {
-  kind name description specifiedByURL isOneOf
-  fields(includeDeprecated: true) {
-    name description args(includeDeprecated: true) { ...InputValue } type { ...TypeRef } isDeprecated deprecationReason
-  }
-  inputFields(includeDeprecated: true) { ...InputValue }
-  interfaces { ...TypeRef }
-  enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason }
-  possibleTypes { ...TypeRef }
-}
-fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue isDeprecated deprecationReason }
-fragment TypeRef on __Type {
-  kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name
-    ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } }
-}`
-
 // bomb is n fragments of which each spreads the next twice.
 func bomb(n int) string {
 	var doc strings.Builder
@@ -106,7 +82,7 @@ func TestLimits(t *testing.T) {
 			"{ me { ...A } } fragment A on User { friend { ...B } } fragment B on User { ...A id }", "spreads itself",
 		},
 		"a fragment within itself":    {"{ me { ...A } } fragment A on User { ...A }", "spreads itself"},
-		"introspection of graphql-js": {introspectionQuery, ""},
+		"introspection of graphql-js": {read(t, "introspection.graphql"), ""},
 		"introspection in circles": {
 			"{ __schema { types { fields { type { fields { type { fields { type { fields { type { name } } } } } } } } } } }",
 			"round in circles",
@@ -127,7 +103,7 @@ func TestLimits(t *testing.T) {
 			switch {
 			case test.want == "" && r.Stage != operation.Executed, !strings.Contains(answer, test.want):
 				t.Errorf("got %s, want %q", answer, test.want)
-			case len(answer) > 8192:
+			case test.want != "" && len(answer) > 8192:
 				t.Errorf("an answer of %d bytes", len(answer))
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
@@ -72,15 +73,22 @@ type house struct {
 
 func newHouse(t testing.TB, change ...func(*operation.Config)) *house {
 	t.Helper()
-	loaded, err := operation.LoadSchema("test.graphqls", schema)
+	once := func(cfg *operation.Config) { cfg.OncePerOperation = []string{"Mutation.login", "Mutation.register"} }
+	return newHouseOf(t, schema, []string{"users:read"}, append([]func(*operation.Config){once}, change...)...)
+}
+
+// newHouseOf is a house with another schema.
+func newHouseOf(t testing.TB, sdl string, scopes []string, change ...func(*operation.Config)) *house {
+	t.Helper()
+	loaded, err := operation.LoadSchema("test.graphqls", sdl)
 	if err != nil {
 		t.Fatal(err)
 	}
-	vocabulary, err := auth.NewVocabulary("users:read")
+	vocabulary, err := auth.NewVocabulary(scopes...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := policy.Compile(loaded, vocabulary)
+	rules, err := policy.Compile(loaded, vocabulary, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,8 +98,7 @@ func newHouse(t testing.TB, change ...func(*operation.Config)) *house {
 	}
 	cfg := operation.Config{
 		Schema: loaded, Policy: rules, Engine: h.engine,
-		Logger:           slog.New(request.LogHandler(slog.NewTextHandler(h.log, nil))),
-		OncePerOperation: []string{"Mutation.login", "Mutation.register"},
+		Logger: slog.New(request.LogHandler(slog.NewTextHandler(h.log, nil))),
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -233,8 +240,8 @@ func TestExecuteAnswers(t *testing.T) {
 			want:  `{"errors":[{"message":"Try again.","extensions":{"code":"SERVICE_UNAVAILABLE"}}]}`,
 		},
 		"introspection, signed in": {
-			request: operation.Request{Query: `{ __schema { queryType { name } } }`}, ctx: signedIn,
-			stage: operation.Executed, want: `{"data":{"ok":true}}`,
+			request: operation.Request{Query: `{ __schema { queryType { name } } }`}, ctx: signedIn, untouched: true,
+			stage: operation.Executed, want: `{"data":{"__schema":{"queryType":{"name":"Query"}}}}`,
 		},
 		"the name of the root type is no introspection": {
 			request: operation.Request{Query: `{ __typename }`}, ctx: t.Context(),
@@ -333,7 +340,7 @@ func TestNewRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := policy.Compile(loaded, vocabulary)
+	rules, err := policy.Compile(loaded, vocabulary, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
+
+	"gatehouse/internal/introspection"
 )
 
 // LoadSchema parses and validates a schema in the schema definition language. name is the file it came from; the error says
@@ -25,6 +27,7 @@ func LoadSchema(name, sdl string) (*ast.Schema, error) {
 		}
 	}
 	document.Directives = declared
+	introspection.Complete(document)
 	schema, err := validator.ValidateSchemaDocument(document)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)

@@ -8,13 +8,14 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"gatehouse/internal/fault"
+	"gatehouse/internal/introspection"
 )
 
 // statement is an operation as the engine is given it: printed anew from the tree, names and nothing else, so that no second
 // parser can see what policy did not. Whatever a client can write between names (strings, numbers, comments, descriptions) is
-// either gone or has become a variable.
+// either gone or has become a variable. What the operation asks about the schema is left out of it.
 type statement struct {
-	text  string
+	text  string // empty where nothing is left for the engine
 	slots []slot
 }
 
@@ -31,21 +32,27 @@ type slot struct {
 
 // printer writes a statement.
 type printer struct {
-	coercer    coercer
-	op         *ast.OperationDefinition
-	fragments  ast.FragmentDefinitionList
-	out        strings.Builder
-	slots      []slot
-	byKey      map[string]string         // what equal arguments share → the name of their slot
-	used       map[string]bool           // names of the fragments that are printed, or will be
-	pending    []*ast.FragmentDefinition // those that will be
-	introspect bool
-	problems   []problem
+	coercer     coercer
+	op          *ast.OperationDefinition
+	fragments   ast.FragmentDefinitionList
+	out         strings.Builder
+	slots       []slot
+	byKey       map[string]string         // what equal arguments share → the name of their slot
+	used        map[string]bool           // names of the fragments that are printed, or will be
+	pending     []*ast.FragmentDefinition // those that will be
+	introspects bool                      // op asks about the schema
+	problems    []problem
 }
 
 // state prints op. It also reports whether op asks for introspection.
 func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition) (*statement, bool, []problem) {
 	p := &printer{coercer: c, op: op, fragments: doc.Fragments, byKey: map[string]string{}, used: map[string]bool{}}
+	for f := range fields(op.SelectionSet, doc.Fragments) {
+		p.introspects = p.introspects || introspection.Is(f.Name)
+	}
+	if !p.forEngine(op.SelectionSet) {
+		return &statement{}, p.introspects, nil
+	}
 	p.selections(op.SelectionSet)
 	for len(p.pending) > 0 { // printing one may find others
 		fragment := p.pending[0]
@@ -61,15 +68,20 @@ func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition) (*sta
 		}
 		head += "(" + strings.Join(definitions, ",") + ")"
 	}
-	return &statement{text: head + p.out.String(), slots: p.slots}, p.introspect, p.problems
+	return &statement{text: head + p.out.String(), slots: p.slots}, p.introspects, p.problems
 }
 
 func (p *printer) selections(set ast.SelectionSet) {
 	p.out.WriteString("{")
-	for i, selection := range set {
-		if i > 0 {
+	first := true
+	for _, selection := range set {
+		if !p.concernsEngine(selection) {
+			continue
+		}
+		if !first {
 			p.out.WriteString(" ")
 		}
+		first = false
 		switch s := selection.(type) {
 		case *ast.Field:
 			p.field(s)
@@ -92,8 +104,27 @@ func (p *printer) selections(set ast.SelectionSet) {
 	p.out.WriteString("}")
 }
 
+// forEngine reports whether anything in set is the engine's to answer.
+func (p *printer) forEngine(set ast.SelectionSet) bool {
+	return slices.ContainsFunc(set, p.concernsEngine)
+}
+
+func (p *printer) concernsEngine(selection ast.Selection) bool {
+	if !p.introspects {
+		return true
+	}
+	switch s := selection.(type) {
+	case *ast.Field:
+		return !introspection.Is(s.Name)
+	case *ast.InlineFragment:
+		return p.forEngine(s.SelectionSet)
+	case *ast.FragmentSpread:
+		return p.forEngine(p.fragments.ForName(s.Name).SelectionSet)
+	}
+	return true
+}
+
 func (p *printer) field(f *ast.Field) {
-	p.introspect = p.introspect || f.Name == "__schema" || f.Name == "__type"
 	if f.Alias != f.Name {
 		p.out.WriteString(f.Alias + ":")
 	}

@@ -58,8 +58,9 @@ func validationRules() []validationRule {
 	}
 }
 
-// validate checks the document against the schema and returns at most maxErrors breaches.
-func (x *Executor) validate(doc *ast.QueryDocument) []problem {
+// validate checks the document against the schema, whose definitions its nodes point to from then on. It returns at most
+// maxErrors breaches.
+func (x *Executor) validate(schema *ast.Schema, doc *ast.QueryDocument) []problem {
 	type found struct {
 		rule  validationRule
 		error *gqlerror.Error
@@ -78,11 +79,11 @@ func (x *Executor) validate(doc *ast.QueryDocument) []problem {
 			breaches = append(breaches, found{rule, broken})
 		})
 	}
-	core.Walk(x.schema, doc, observers)
+	core.Walk(schema, doc, observers)
 	if len(breaches) == 0 {
 		return nil
 	}
-	nodes := x.index(doc)
+	nodes := index(schema, doc)
 	problems := make([]problem, len(breaches))
 	for i, b := range breaches {
 		var at breach
@@ -100,7 +101,7 @@ func (x *Executor) validate(doc *ast.QueryDocument) []problem {
 }
 
 // index returns the fields and values of the document by their places.
-func (x *Executor) index(doc *ast.QueryDocument) map[Location]breach {
+func index(schema *ast.Schema, doc *ast.QueryDocument) map[Location]breach {
 	nodes := map[Location]breach{}
 	observers := &core.Events{}
 	observers.OnField(func(_ *core.Walker, field *ast.Field) {
@@ -120,7 +121,7 @@ func (x *Executor) index(doc *ast.QueryDocument) map[Location]breach {
 			}
 		}
 	})
-	core.Walk(x.schema, doc, observers)
+	core.Walk(schema, doc, observers)
 	return nodes
 }
 

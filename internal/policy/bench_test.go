@@ -4,6 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"gatehouse/internal/auth"
 	"gatehouse/internal/policy"
@@ -31,7 +36,32 @@ func wide(t testing.TB, n, rules int) (*policy.Plan, *auth.Caller, map[string]an
 	return plan, w.holding(scopes...), map[string]any{"v": true}
 }
 
+// owning returns a plan of n fields of which every one is the caller's own, by an argument or by what has it.
+func owning(t testing.TB, n int) (*policy.Plan, *auth.Caller, map[string]any) {
+	t.Helper()
+	var source, query strings.Builder
+	for i := range n {
+		fmt.Fprintf(&source, "f%d: String @auth(owner: \"parent\", orScopes: [[\"admin\"]], maxAge: %d)\n", i, 60+i)
+		fmt.Fprintf(&query, "f%d\n", i)
+	}
+	w := newWorld(t, `type Query { user(input: In!): User @auth(owner: "args.input.id", orScopes: [["admin"], ["users:read"]]) }
+input In { id: ID! } type User {`+source.String()+"}", "admin", "users:read")
+	plan := w.plan(t, "query($in: In!) { user(input: $in) {"+query.String()+"} }", "")
+	return plan, w.holding(), map[string]any{"in": map[string]any{"id": selfID}}
+}
+
 func TestPermittedCheckAllocatesNothing(t *testing.T) {
+	for _, n := range []int{1, 10, 100} {
+		plan, caller, variables := owning(t, n)
+		allocated := testing.AllocsPerRun(100, func() {
+			if plan.Check(caller, variables) != nil {
+				t.Error("denied")
+			}
+		})
+		if allocated != 0 {
+			t.Errorf("%d owned fields: %v allocations", n, allocated)
+		}
+	}
 	for _, n := range []int{1, 10, 100} {
 		plan, caller, variables := wide(t, n, min(n, 20))
 		allocated := testing.AllocsPerRun(100, func() {
@@ -67,4 +97,48 @@ func BenchmarkCheckDenied(b *testing.B) {
 			b.Fatal("permitted")
 		}
 	}
+}
+
+func BenchmarkCheckOwner(b *testing.B) {
+	for _, n := range []int{10, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			plan, caller, variables := owning(b, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				if plan.Check(caller, variables) != nil {
+					b.Fatal("denied")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPlan reports what compiling a plan costs, as a part of what parsing and validating its document does.
+func BenchmarkPlan(b *testing.B) {
+	w := houseWorld(b)
+	const query = `query Profile($id: ID!, $more: Boolean = false) {
+		me { id email sessions { nodes { ip user { id email } } } ...Friends @include(if: $more) }
+		user(id: $id) { id email diary self { secret } teammate(id: $id) { email } }
+		users { id email secret friend { id } }
+		node { id secret ... on User { email } ... on Robot { friend { secret } } }
+		thing { __typename ... on Node { id } ... on Box { inner { secret } } }
+	} fragment Friends on User { friend { id self { id } selfNode { id secret } } }`
+	load := func() (*ast.QueryDocument, *ast.OperationDefinition) {
+		doc, errs := gqlparser.LoadQueryWithRules(w.schema, query, rules.NewDefaultRules())
+		if len(errs) > 0 {
+			b.Fatal(errs)
+		}
+		return doc, doc.Operations[0]
+	}
+	doc, op := load()
+	var loading, planning time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		start := time.Now()
+		load()
+		loaded := time.Now()
+		w.engine.Plan(doc, op)
+		loading, planning = loading+loaded.Sub(start), planning+time.Since(loaded)
+	}
+	b.ReportMetric(float64(planning.Nanoseconds())/float64(loading.Nanoseconds()), "plan/load")
 }

@@ -36,7 +36,7 @@ extend type Query {
   extended: String
 }
 `)
-	_, err := policy.Compile(schema, vocabulary(t, "users:read", "admin"))
+	_, err := policy.Compile(schema, vocabulary(t, "users:read", "admin"), clock)
 	if err == nil {
 		t.Fatal("accepted")
 	}
@@ -49,13 +49,13 @@ func TestCompileRefusesDirectivesDeclaredOtherwise(t *testing.T) {
 	const scopes = "directive @auth(scopes: [[String!]!]) repeatable on FIELD_DEFINITION\n"
 	for name, test := range map[string]struct{ source, want string }{
 		"an argument that nothing enforces": {
-			public + "directive @auth(scopes: [[String!]!], owner: String) on FIELD_DEFINITION\ntype Query { a: " +
-				"String @auth(owner: \"parent\") }",
-			"test.graphqls:3: Query.a has an @auth with the argument owner, which nothing enforces. Take the argument out.",
+			public + "directive @auth(scopes: [[String!]!], roles: String) on FIELD_DEFINITION\ntype Query { a: " +
+				"String @auth(roles: \"ADMIN\") }",
+			"test.graphqls:3: Query.a has an @auth with the argument roles, which nothing enforces. Take the argument out.",
 		},
 		"the same, declared": {
-			public + "directive @auth(owner: String) on FIELD_DEFINITION\ntype Query { a: String @auth }",
-			"test.graphqls:2: @auth(owner:) declares an argument that nothing enforces. Take the argument out of the " +
+			public + "directive @auth(roles: String) on FIELD_DEFINITION\ntype Query { a: String @auth }",
+			"test.graphqls:2: @auth(roles:) declares an argument that nothing enforces. Take the argument out of the " +
 				"directive's definition.",
 		},
 		"a default": {
@@ -92,7 +92,7 @@ func TestCompileRefusesDirectivesDeclaredOtherwise(t *testing.T) {
 			"test.graphqls:1: Query.a says nothing about who may use it.",
 		},
 	} {
-		_, err := policy.Compile(load(t, test.source), vocabulary(t, "a"))
+		_, err := policy.Compile(load(t, test.source), vocabulary(t, "a"), clock)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %s", name, err, test.want)
 		}

@@ -12,33 +12,40 @@ const lockHeader = `# What every coordinate of the schema takes, inheritance inc
 #
 # A type's line is what binds all its fields and every field that returns it; through an interface or a union it takes
 # what all of its possible types take, unless a fragment narrows it. In scopes, + is "and", | is "or".
-# Read a change closely: a requirement that goes, or an alternative that comes, is a loosening.
+#
+# "owner args.id" asks that this argument is the caller's own id, "owner parent" that the object is the caller's own.
+# A field marked "own" returns what is the caller's own: in a root type always, elsewhere if the object is. A field whose
+# owner is an argument does so where that is the caller's id. A line marked "hidden" is invisible to those who fail it, or
+# the part of it that is named; maxAge and acr hide nothing.
+#
+# Read a change closely: a requirement that goes, an alternative that comes, or an "own" that comes, is a loosening.
 
 `
 
 // Lock returns the content of graph/access.lock: a comment, then every coordinate with its effective rule, one line each, sorted.
 func (e *Engine) Lock() []byte {
-	effective := map[string]string{}
-	for name, t := range e.types {
-		self := t.self
-		for _, possible := range t.possible {
-			self = self.and(possible.self)
-		}
-		effective[name] = self.text()
-		for field, own := range t.fields {
-			demanded := own.rule
-			for _, possible := range t.possible {
-				demanded = demanded.and(possible.fields[field].rule)
-			}
-			effective[coordinate(name, field)] = demanded.text()
-		}
-	}
-	for at, reason := range e.public {
-		effective[at] = "public: " + reason
-	}
 	lock := bytes.NewBufferString(lockHeader)
-	for _, at := range slices.Sorted(maps.Keys(effective)) {
-		fmt.Fprintf(lock, "%s: %s\n", at, effective[at])
+	for _, at := range slices.Sorted(maps.Keys(e.effective)) {
+		fmt.Fprintf(lock, "%s: %s\n", at, e.line(at))
 	}
 	return lock.Bytes()
+}
+
+// line says what a coordinate takes and gives.
+func (e *Engine) line(at string) string {
+	marks := ""
+	if f := e.field(at); f != nil && f.own {
+		marks = ", own"
+	}
+	takes := e.sourcesOf(at).text()
+	if veil := e.veil(at); len(veil) > 0 {
+		marks += ", hidden"
+		if part := from(veil, OnField, at).text(); part != takes {
+			marks += " without " + part
+		}
+	}
+	if reason, open := e.public[at]; open {
+		return "public" + marks + ": " + reason
+	}
+	return takes + marks
 }

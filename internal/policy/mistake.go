@@ -36,6 +36,11 @@ func (m mistakes) asError() error {
 	if len(m) == 0 {
 		return nil
 	}
+	m.sort()
+	return m
+}
+
+func (m mistakes) sort() {
 	slices.SortFunc(m, func(a, b mistake) int {
 		return cmp.Or(
 			cmp.Compare(a.source, b.source),
@@ -44,7 +49,6 @@ func (m mistakes) asError() error {
 			cmp.Compare(a.problem, b.problem),
 		)
 	})
-	return m
 }
 
 // Error lists the mistakes, a line each.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vektah/gqlparser/v2"
@@ -12,11 +13,13 @@ import (
 
 	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
+	"gatehouse/internal/id"
 	"gatehouse/internal/policy"
 )
 
 // directives is what every schema here begins with; it takes three lines, so that schemas begin on the fourth.
-const directives = `directive @auth(scopes: [[String!]!]) repeatable on OBJECT | INTERFACE | FIELD_DEFINITION
+const directives = `directive @auth(scopes: [[String!]!], owner: String, orScopes: [[String!]!], maxAge: Int, ` +
+	`acr: String, hidden: Boolean = false) repeatable on OBJECT | INTERFACE | FIELD_DEFINITION directive @own on FIELD_DEFINITION
 directive @public(reason: String!) on FIELD_DEFINITION
 
 `
@@ -50,7 +53,7 @@ func newWorld(t testing.TB, source string, scopes ...string) *world {
 	t.Helper()
 	w := &world{schema: load(t, directives+source), vocabulary: vocabulary(t, scopes...)}
 	var err error
-	if w.engine, err = policy.Compile(w.schema, w.vocabulary); err != nil {
+	if w.engine, err = policy.Compile(w.schema, w.vocabulary, clock); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -70,9 +73,29 @@ func (w *world) plan(t testing.TB, query, name string) *policy.Plan {
 	return w.engine.Plan(doc, op)
 }
 
+// planLoosely compiles the only operation of a document that may define variables and fragments without using them.
+func (w *world) planLoosely(t testing.TB, query string) *policy.Plan {
+	t.Helper()
+	loose := rules.NewDefaultRules()
+	loose.RemoveRule("NoUnusedFragments")
+	loose.RemoveRule("NoUnusedVariables")
+	doc, errs := gqlparser.LoadQueryWithRules(w.schema, query, loose)
+	if len(errs) > 0 {
+		t.Fatalf("%s: %v", query, errs)
+	}
+	return w.engine.Plan(doc, doc.Operations[0])
+}
+
+// noon is when the tests take place.
+const noon = 1_900_000_000
+
+func clock() time.Time { return time.Unix(noon, 0) }
+
 // holding returns a signed-in caller with the scopes; nobody returns one who is not signed in.
 func (w *world) holding(scopes ...string) *auth.Caller {
-	return &auth.Caller{Scopes: w.vocabulary.Set(scopes...)}
+	return &auth.Caller{
+		AccountID: id.ID{15: 1}, Scopes: w.vocabulary.Set(scopes...), AuthTime: clock(), AMR: []string{"pwd", "otp"},
+	}
 }
 
 func nobody() *auth.Caller { return auth.Anonymous(fault.Anonymous(fault.Missing)) }

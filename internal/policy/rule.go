@@ -2,49 +2,111 @@ package policy
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
-
-	"gatehouse/internal/auth"
-	"gatehouse/internal/fault"
 )
 
-// requirement is one @auth directive. Equal ones are one: they are compared by pointer.
-type requirement struct {
-	anyOf  []auth.ScopeSet // the caller holds all of one of these; empty: being signed in is enough
-	scopes [][]string      // the same by name, sorted
-	key    string          // what equal requirements share, and no others
-	text   string          // for people
+// Origin says how a rule comes to bind a field.
+type Origin string
+
+// The origins of a rule.
+const (
+	OnField     Origin = "field"       // it stands on the field itself
+	OnType      Origin = "type"        // it stands on the field's type
+	OnInterface Origin = "interface"   // it is inherited from an interface of the type, or from a field of one
+	OnReturn    Origin = "return type" // it stands on what the field returns, or on an interface of that
+)
+
+// source is a requirement and how it comes to bind. Two sources may name one requirement.
+type source struct {
+	requirement *requirement
+	origin      Origin
+	at          string // the coordinate that carries the directive
 }
 
-// newRequirement returns the requirement of the given alternatives, in an order of its own so that equal ones read alike.
-func newRequirement(scopes [][]string, vocabulary *auth.Vocabulary) *requirement {
-	q := &requirement{scopes: canonical(scopes)}
-	q.key = fmt.Sprintf("%q", q.scopes)
-	texts := make([]string, len(q.scopes))
-	for i, all := range q.scopes {
-		q.anyOf = append(q.anyOf, vocabulary.Set(all...))
-		texts[i] = strings.Join(all, " + ")
+// onResult reports whether the requirement is about the object that the field returns, not the one that has the field. It
+// makes a difference to owners alone.
+func (s source) onResult() bool { return s.origin == OnReturn && s.requirement.owner == ownParent }
+
+// sources is all that binds one coordinate. The empty one binds nobody.
+type sources []source
+
+// from returns the sources of a declared rule.
+func from(r rule, origin Origin, at string) sources {
+	all := make(sources, len(r))
+	for i, q := range r {
+		all[i] = source{q, origin, at}
 	}
-	q.text = "signed in"
-	if len(texts) > 0 {
-		q.text = "scopes " + strings.Join(texts, " | ")
-	}
-	return q
+	return all
 }
 
-// metBy reports whether the caller, who is signed in, meets q.
-func (q *requirement) metBy(caller *auth.Caller) bool {
-	for i := range q.anyOf {
-		if caller.Scopes.Contains(&q.anyOf[i]) {
-			return true
+// as returns the sources with another origin. s is not changed.
+func (s sources) as(origin Origin) sources {
+	all := slices.Clone(s)
+	for i := range all {
+		all[i].origin = origin
+	}
+	return all
+}
+
+// rule returns what the sources come to, whatever object each is about.
+func (s sources) rule() rule {
+	var r rule
+	for _, one := range s {
+		r = r.and(rule{one.requirement})
+	}
+	return r
+}
+
+// text says what it takes, for people: every requirement once, in the order of their keys.
+func (s sources) text() string {
+	sorted := slices.Clone(s)
+	slices.SortStableFunc(sorted, func(a, b source) int {
+		return cmp.Or(cmp.Compare(a.requirement.key, b.requirement.key), compareBool(a.onResult(), b.onResult()))
+	})
+	sorted = slices.CompactFunc(sorted, func(a, b source) bool {
+		return a.requirement == b.requirement && a.onResult() == b.onResult()
+	})
+	// What else takes being signed in says so already.
+	implied := slices.ContainsFunc(sorted, func(one source) bool {
+		return one.requirement.text != signedIn && one.requirement.takesSignIn()
+	})
+	var words []string
+	for _, one := range sorted {
+		if implied && one.requirement.text == signedIn {
+			continue
+		}
+		for _, word := range one.requirement.words() {
+			if one.onResult() {
+				word = strings.Replace(word, "owner "+ownParent, "owner of what it returns", 1)
+			}
+			words = append(words, word)
 		}
 	}
-	return len(q.anyOf) == 0
+	if len(words) == 0 {
+		return "open to whoever reaches it"
+	}
+	for i, word := range words {
+		if len(words) > 1 && (strings.Contains(word, " or ") || strings.Contains(word, " | ")) {
+			words[i] = "(" + word + ")"
+		}
+	}
+	return strings.Join(words, " and ")
 }
 
-// rule is what one coordinate takes: all of its requirements, in the order of their keys. The empty rule takes nothing.
+// compareBool sorts false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// rule is requirements that all have to be met, in the order of their keys. The empty rule takes nothing.
 type rule []*requirement
 
 // and returns the rule that holds where both do. Neither is changed.
@@ -60,100 +122,12 @@ func (r rule) and(other rule) rule {
 	return slices.Compact(both)
 }
 
-// metBy reports whether the caller may pass.
-func (r rule) metBy(caller *auth.Caller) bool {
-	if len(r) == 0 {
-		return true
-	}
-	if !caller.SignedIn() {
-		return false
-	}
-	for _, q := range r {
-		if !q.metBy(caller) {
+// implies reports whether whoever meets r meets other, requirement by requirement.
+func (r rule) implies(other rule) bool {
+	for _, wanted := range other {
+		if !slices.ContainsFunc(r, func(q *requirement) bool { return q.implies(wanted) }) {
 			return false
 		}
 	}
 	return true
-}
-
-// deny returns the fault of a caller who does not pass r at the given coordinate.
-func (r rule) deny(caller *auth.Caller, at string) *fault.Error {
-	if !caller.SignedIn() {
-		f := *caller.Refusal // shared between requests: the coordinate goes into a copy
-		f.Coordinate = at
-		return &f
-	}
-	scopes := r.requiredScopes()
-	return &fault.Error{
-		Code:           fault.Forbidden,
-		Message:        at + " requires " + describe(scopes) + ".",
-		RequiredScopes: scopes,
-		Coordinate:     at,
-	}
-}
-
-// maxAlternatives bounds requiredScopes: ANDed ORs multiply.
-const maxAlternatives = 32
-
-// requiredScopes returns what it takes in scopes, outer OR, inner AND: the requirements multiplied out. A requirement that
-// would lead beyond maxAlternatives is left out.
-func (r rule) requiredScopes() [][]string {
-	product := [][]string{nil}
-	for _, q := range r {
-		if len(q.scopes) == 0 || len(product) > 1 && len(product)*len(q.scopes) > maxAlternatives {
-			continue
-		}
-		next := make([][]string, 0, len(product)*len(q.scopes))
-		for _, a := range product {
-			for _, b := range q.scopes {
-				next = append(next, slices.Concat(a, b))
-			}
-		}
-		product = canonical(next)
-	}
-	return product
-}
-
-// text says what the rule takes, for people.
-func (r rule) text() string {
-	if len(r) == 0 {
-		return "open to whoever reaches it"
-	}
-	var texts []string
-	for _, q := range r {
-		// Holding a scope takes being signed in: saying so again would only lengthen the line.
-		if len(q.scopes) > 0 || len(r) == 1 {
-			texts = append(texts, q.text)
-		}
-	}
-	return strings.Join(texts, " and ")
-}
-
-// describe puts alternatives of scopes into words.
-func describe(scopes [][]string) string {
-	alternatives := make([]string, len(scopes))
-	for i, all := range scopes {
-		noun := "the scope "
-		if len(all) > 1 {
-			noun = "the scopes "
-		}
-		alternatives[i] = noun + strings.Join(all, " and ")
-	}
-	return strings.Join(alternatives, ", or ")
-}
-
-// canonical sorts alternatives and what is in them, and removes what is there twice. scopes is not changed.
-func canonical(scopes [][]string) [][]string {
-	out := make([][]string, len(scopes))
-	for i, all := range scopes {
-		out[i] = slices.Compact(slices.Sorted(slices.Values(all)))
-	}
-	slices.SortFunc(out, slices.Compare)
-	return slices.CompactFunc(out, slices.Equal)
-}
-
-// sortedUnique sorts types by name and removes what is there twice, in place.
-func sortedUnique(types []*typeRules) []*typeRules {
-	slices.SortFunc(types, func(a, b *typeRules) int { return cmp.Compare(a.name, b.name) })
-	return slices.Compact(types)
 }

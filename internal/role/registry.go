@@ -87,8 +87,7 @@ func NewRegistry(scopes []Scope, roles []Role) (*Registry, error) {
 	return registry, nil
 }
 
-// Default returns the registry of Gatehouse itself. A product that builds on it calls [NewRegistry] with definitions of its
-// own; [User] must be among them.
+// Default returns the registry of Gatehouse itself. What builds on it adds definitions of its own with [Registry.With].
 func Default() (*Registry, error) {
 	return NewRegistry(
 		[]Scope{
@@ -101,12 +100,27 @@ func Default() (*Registry, error) {
 	)
 }
 
+// With returns a registry that has more scopes and roles, behind those of r. The error is that of [NewRegistry]: also for a name
+// that r has already, so that nobody can change what one of its roles carries.
+func (r *Registry) With(scopes []Scope, roles []Role) (*Registry, error) {
+	return NewRegistry(slices.Concat(r.scopes, scopes), slices.Concat(r.roles, roles))
+}
+
 // Vocabulary returns the scopes as bits, for policy and token.
 func (r *Registry) Vocabulary() *auth.Vocabulary { return r.vocabulary }
 
 // Knows reports whether role is one of the registry's.
 func (r *Registry) Knows(role string) bool {
 	return slices.ContainsFunc(r.roles, func(known Role) bool { return known.Name == role })
+}
+
+// Names returns the names of the roles in their order of definition.
+func (r *Registry) Names() []string {
+	names := make([]string, len(r.roles))
+	for i, role := range r.roles {
+		names[i] = role.Name
+	}
+	return names
 }
 
 // Scopes returns what the given roles carry together, each scope once, in their order of definition. Roles the registry

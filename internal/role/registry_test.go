@@ -123,3 +123,35 @@ func TestRegistryRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestRegistryWith(t *testing.T) {
+	t.Parallel()
+	own, err := role.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	scopes := []role.Scope{{Name: "notes:read", Description: "Read notes."}}
+	more, err := own.With(scopes, []role.Role{
+		{Name: "EDITOR", Description: "Edits.", Scopes: []string{"notes:read", "users:read"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !more.Knows(role.Admin) || !more.Knows("EDITOR") || own.Knows("EDITOR") || own.Vocabulary().Knows("notes:read") {
+		t.Error("the new registry has both, the old one is as it was")
+	}
+	if got := more.Scopes([]string{"EDITOR"}); !slices.Equal(got, []string{"users:read", "notes:read"}) {
+		t.Errorf("EDITOR carries %v", got)
+	}
+	for name, roles := range map[string][]role.Role{
+		"a role of ours":     {{Name: role.User, Description: "Everybody.", Scopes: []string{"notes:read"}}},
+		"an undefined scope": {{Name: "EDITOR", Description: "Edits.", Scopes: []string{"notes:write"}}},
+	} {
+		if _, err := own.With(scopes, roles); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := own.With([]role.Scope{{Name: "users:read", Description: "Again."}}, nil); err == nil {
+		t.Error("a scope of ours: no error")
+	}
+}

@@ -46,7 +46,7 @@ type grant struct {
 // that would do, when the registry has no such role, and store.ErrNotFound when there is no such account.
 func (s *Service) Grant(ctx context.Context, accountID id.ID, role string) error {
 	if !s.registry.Knows(role) {
-		return fmt.Errorf("%w; there are: %s", ErrUnknown, strings.Join(s.names(), ", "))
+		return fmt.Errorf("%w; there are: %s", ErrUnknown, strings.Join(s.registry.Names(), ", "))
 	}
 	// Selecting from accounts, and touching the row in a conflict, makes zero affected rows mean one thing only: there is
 	// no such account. The foreign key alone would say it by failing, and a failed statement ends PostgreSQL's transaction.
@@ -87,12 +87,4 @@ func (s *Service) Of(ctx context.Context, ids ...id.ID) (map[id.ID][]string, err
 		roles[g.AccountID] = append(roles[g.AccountID], g.Role)
 	}
 	return roles, nil
-}
-
-func (s *Service) names() []string {
-	names := make([]string, 0, len(s.registry.roles))
-	for _, r := range s.registry.roles {
-		names = append(names, r.Name)
-	}
-	return names
 }

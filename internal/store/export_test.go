@@ -9,8 +9,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// SetMigrations replaces the migrations that db knows.
-func (db *DB) SetMigrations(files fs.FS) { db.migrations = files }
+// SetMigrations replaces our own migrations that db knows.
+func (db *DB) SetMigrations(files fs.FS) { db.migrations[0].Files = files }
 
 // SetLockWait bounds how long Migrate waits for another process.
 func (db *DB) SetLockWait(d time.Duration) { db.lockWait = d }

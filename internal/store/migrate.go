@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,14 +14,32 @@ import (
 	"github.com/uptrace/bun/migrate"
 )
 
+// Migrations is somebody's part of the schema. Its files are numbered by themselves and recorded in a table of its own, so that
+// a program which does not know it finds the rest of the schema as it expects it.
+type Migrations struct {
+	Name  string // the table is NAME_schema_migrations; lower-case letters, digits and underscores, beginning with a letter
+	Files fs.FS  // NNNN_description.up.sql, or pairs with .postgres and .sqlite before .up.sql
+}
+
+// migrationsName keeps table names short and free of anything to be quoted.
+var migrationsName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+// table is where the migrations that have been applied are recorded.
+func (m Migrations) table() string {
+	if m.Name == "" {
+		return migrationTable
+	}
+	return m.Name + "_" + migrationTable
+}
+
 const (
 	migrationTable = "schema_migrations"
 	lockTable      = "schema_migration_locks" // Bun creates it; the locks that Migrate takes cannot be left behind
 )
 
-// Migrate brings the schema up to what this program knows: all pending migrations in one transaction, so that none is ever
-// half applied. Processes that start at once do it one after the other; the wait is bounded, the migrations themselves are not.
-// The error is [ErrSchemaNewer] when the database is ahead.
+// Migrate brings the schema up to what this program knows: all pending migrations in one transaction, ours before those beside
+// them, so that none is ever half applied. Processes that start at once do it one after the other; the wait is bounded, the
+// migrations themselves are not. The error is [ErrSchemaNewer] when the database is ahead.
 func (db *DB) Migrate(ctx context.Context) (err error) {
 	if err := db.Check(ctx); !errors.Is(err, ErrSchemaOlder) {
 		return err
@@ -72,18 +91,25 @@ func explainMigration(err error) error {
 
 // applyPending runs inside the transaction that lockSchema began.
 func (db *DB) applyPending(ctx context.Context, session *bun.DB) error {
-	migrator, err := db.migrator(session)
-	if err != nil {
-		return err
+	for _, part := range db.migrations {
+		migrator, err := db.migrator(session, part)
+		if err != nil {
+			return err
+		}
+		if err := migrator.Init(ctx); err != nil {
+			return err
+		}
+		switch err := compare(ctx, migrator); {
+		case err == nil: // somebody else was faster
+		case !errors.Is(err, ErrSchemaOlder):
+			return err
+		default:
+			if _, err := migrator.Migrate(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	if err := migrator.Init(ctx); err != nil {
-		return err
-	}
-	if err := compare(ctx, migrator); !errors.Is(err, ErrSchemaOlder) {
-		return err // somebody else was faster, or newer
-	}
-	_, err = migrator.Migrate(ctx)
-	return err
+	return nil
 }
 
 // Check reports whether the schema is exactly what this program knows; the error is [ErrSchemaOlder] or [ErrSchemaNewer] when
@@ -91,14 +117,27 @@ func (db *DB) applyPending(ctx context.Context, session *bun.DB) error {
 func (db *DB) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, db.timeout)
 	defer cancel()
-	exists, err := db.backend.hasTable(ctx, db.bun, migrationTable)
+	var older error
+	for _, part := range db.migrations {
+		err := db.checkPart(ctx, part)
+		if errors.Is(err, ErrSchemaOlder) {
+			older = err // unless another part is newer, which migrating would not mend
+		} else if err != nil {
+			return err
+		}
+	}
+	return older
+}
+
+func (db *DB) checkPart(ctx context.Context, part Migrations) error {
+	exists, err := db.backend.hasTable(ctx, db.bun, part.table())
 	if err != nil {
 		return fmt.Errorf("checking the schema: %w", err)
 	}
 	if !exists {
 		return ErrSchemaOlder
 	}
-	migrator, err := db.migrator(db.bun)
+	migrator, err := db.migrator(db.bun, part)
 	if err != nil {
 		return err
 	}
@@ -123,13 +162,13 @@ func compare(ctx context.Context, migrator *migrate.Migrator) error {
 	return nil
 }
 
-func (db *DB) migrator(on *bun.DB) (*migrate.Migrator, error) {
+func (db *DB) migrator(on *bun.DB, part Migrations) (*migrate.Migrator, error) {
 	known := migrate.NewMigrations()
-	if err := known.Discover(dialectFS{db.migrations, db.backend.dialect()}); err != nil {
-		return nil, fmt.Errorf("store: the embedded migrations: %w", err)
+	if err := known.Discover(dialectFS{part.Files, db.backend.dialect()}); err != nil {
+		return nil, fmt.Errorf("store: the migrations of %s: %w", part.table(), err)
 	}
 	return migrate.NewMigrator(on, known,
-		migrate.WithTableName(migrationTable), migrate.WithLocksTableName(lockTable),
+		migrate.WithTableName(part.table()), migrate.WithLocksTableName(lockTable),
 		migrate.WithMarkAppliedOnSuccess(true)), nil
 }
 
@@ -144,7 +183,7 @@ func (d dialectFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	entries, err := fs.ReadDir(d.FS, name)
 	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
 		_, suffix, _ := strings.Cut(e.Name(), ".")
-		return suffix != "up.sql" && suffix != d.dialect+".up.sql"
+		return !e.IsDir() && suffix != "up.sql" && suffix != d.dialect+".up.sql"
 	}), err
 }
 

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"sync"
@@ -198,5 +199,72 @@ func TestMigrationWithoutTheRightSaysWhatToDo(t *testing.T) {
 	err = guest.Migrate(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "GRANT CREATE ON SCHEMA public") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// team returns migrations of a team's, as many as there are statements.
+func team(name string, statements ...string) store.Migrations {
+	files := fstest.MapFS{}
+	for i, statement := range statements {
+		files[fmt.Sprintf("sql/%04d_team.up.sql", i+1)] = &fstest.MapFile{Data: []byte(statement)}
+	}
+	return store.Migrations{Name: name, Files: files}
+}
+
+// TestMigrationsBeside: a team's migrations have numbers of their own, and one part of the schema does not make the other look
+// older or newer than it is.
+func TestMigrationsBeside(t *testing.T) {
+	eachEmpty(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		const first, second = "CREATE TABLE shelves (id INTEGER)", "CREATE TABLE books (id INTEGER)"
+		alone := reopen(t, url, 20*time.Second)
+		today := reopen(t, url, 20*time.Second, team("library", first))
+		tomorrow := reopen(t, url, 20*time.Second, team("library", first, second))
+		wrong := reopen(t, url, 20*time.Second, team("garden", "CREATE TABLE beds (id INTEGER)", "CREATE TABLE accounts (id INTEGER)"))
+
+		steps := []struct {
+			name                   string
+			migrate                *store.DB
+			alone, today, tomorrow error
+		}{
+			{"empty", nil, store.ErrSchemaOlder, store.ErrSchemaOlder, store.ErrSchemaOlder},
+			{"ours", alone, nil, store.ErrSchemaOlder, store.ErrSchemaOlder},
+			{"with today's library", today, nil, nil, store.ErrSchemaOlder},
+			{"with tomorrow's library", tomorrow, nil, store.ErrSchemaNewer, nil},
+		}
+		for _, step := range steps {
+			if step.migrate != nil {
+				if err := step.migrate.Migrate(ctx); err != nil {
+					t.Fatalf("%s: migrate: %v", step.name, err)
+				}
+			}
+			for name, c := range map[string]struct {
+				db   *store.DB
+				want error
+			}{"alone": {alone, step.alone}, "today": {today, step.today}, "tomorrow": {tomorrow, step.tomorrow}} {
+				if err := c.db.Check(ctx); !errors.Is(err, c.want) {
+					t.Errorf("%s: %s: got %v, want %v", step.name, name, err, c.want)
+				}
+			}
+		}
+		if err := wrong.Migrate(ctx); err == nil {
+			t.Error("a team could make our table anew")
+		}
+		if err := wrong.QueryRow(ctx, "SELECT count(*) FROM beds").Scan(new(int)); err == nil {
+			t.Error("half of a team's migrations were left behind")
+		}
+	})
+}
+
+func TestMigrationsBesideNeedAName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "Notes", "1st", "a b", `x"; DROP TABLE accounts; --`, strings.Repeat("x", 33)} {
+		db, err := store.Open(t.Context(), store.Config{
+			URL: storetest.URL(t, storetest.SQLite), Beside: []store.Migrations{team(name, "SELECT 1")},
+		})
+		if err == nil {
+			t.Errorf("the name %q was accepted", name)
+			_ = db.Close()
+		}
 	}
 }

@@ -71,9 +71,9 @@ func count(t testing.TB, db *store.DB) int64 {
 }
 
 // reopen opens another DB on the database at url, with the given time limit, and closes it when the test ends.
-func reopen(t testing.TB, url string, timeout time.Duration) *store.DB {
+func reopen(t testing.TB, url string, timeout time.Duration, beside ...store.Migrations) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{URL: url, Timeout: timeout})
+	db, err := store.Open(t.Context(), store.Config{URL: url, Timeout: timeout, Beside: beside})
 	if err != nil {
 		t.Fatal(err)
 	}

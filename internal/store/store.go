@@ -14,7 +14,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -39,6 +38,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Now is the clock that statements are timed with. Nil means that they are not timed.
 	Now func() time.Time
+	// Beside holds the migrations of others who keep tables in the same database.
+	Beside []Migrations
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -46,7 +47,7 @@ type DB struct {
 	backend    backend
 	bun        *bun.DB
 	timeout    time.Duration
-	migrations fs.FS
+	migrations []Migrations  // ours first
 	lockWait   time.Duration // how long Migrate waits for another process that is migrating
 
 	closing sync.Once
@@ -80,7 +81,15 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
 
-	db := &DB{timeout: cfg.Timeout, migrations: migrations.Files, lockWait: 30 * time.Second}
+	db := &DB{timeout: cfg.Timeout, lockWait: 30 * time.Second}
+	db.migrations = append(db.migrations, Migrations{Files: migrations.Files})
+	for _, beside := range cfg.Beside {
+		if !migrationsName.MatchString(beside.Name) {
+			return nil, fmt.Errorf("store: migrations of the name %q: it takes lower-case letters, digits and underscores, "+
+				"beginning with a letter", beside.Name)
+		}
+		db.migrations = append(db.migrations, beside)
+	}
 	var err error
 	scheme, rest, found := strings.Cut(cfg.URL, "://")
 	switch {

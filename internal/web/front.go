@@ -34,7 +34,7 @@ func lessons(cfg Config) []lesson {
 		{"Ask a protected question", post + `\
   -H "Authorization: Bearer $TOKEN" -d '{ "query": "{ me { id email } }" }'`},
 	}
-	if cfg.Schema != "" {
+	if cfg.Schema != nil {
 		all = append(all, lesson{"See what else there is to ask", "curl -s " + cfg.URL + schemaPath})
 	}
 	return all

@@ -41,8 +41,8 @@ func routed(cfg Config) step {
 		healthPath:  {http.HandlerFunc(health), readers},
 		readyPath:   {ready(cfg), readers},
 	}
-	if cfg.Schema != "" {
-		routes[schemaPath] = route{content("text/plain; charset=utf-8", cfg.Schema), readers}
+	if cfg.Schema != nil {
+		routes[schemaPath] = route{auth.Middleware(cfg.Authenticator, noteCaller(schema(cfg))), readers}
 	}
 	return func(x *exchange, r *http.Request) {
 		route, ok := routes[r.URL.Path]
@@ -102,6 +102,19 @@ func ready(cfg Config) http.Handler {
 		}
 		cfg.Logger.LogAttrs(r.Context(), slog.LevelWarn, "not ready", slog.String("reason", reason), slog.Any("error", err))
 		writeJSON(w, http.StatusServiceUnavailable, status{Status: "unavailable", Reason: reason})
+	})
+}
+
+// schema answers with the schema as the caller may see it.
+func schema(cfg Config) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sdl, err := cfg.Schema(auth.FromContext(r.Context()))
+		if err != nil {
+			writeJSON(w, http.StatusUnauthorized, status{Status: "unauthorized", Reason: "sign in first"})
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store") // another caller may see another one
+		content("text/plain; charset=utf-8", sdl).ServeHTTP(w, r)
 	})
 }
 

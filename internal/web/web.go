@@ -33,8 +33,11 @@ type Config struct {
 
 	URL            string         // where clients reach the server, without a final slash; https makes browsers stay with it
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none when empty
-	Schema         string         // in SDL; served at /schema.graphqls unless empty
 	Version        string         // shown on the front page unless empty
+
+	// Schema returns the schema as the caller may see it, in SDL, for /schema.graphqls; an error is answered with 401. Nil means
+	// that it is not served.
+	Schema func(caller *auth.Caller) (string, error)
 }
 
 // New returns the handler of the public listener.

@@ -96,7 +96,7 @@ func (s *site) entry(t *testing.T) map[string]any {
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	const sdl = "type Query { me: String }"
-	development := newSite(func(cfg *web.Config) { cfg.Schema = sdl })
+	development := newSite(func(cfg *web.Config) { cfg.Schema = func(*auth.Caller) (string, error) { return sdl, nil } })
 	production := newSite(nil)
 	for _, c := range []struct {
 		site           *site

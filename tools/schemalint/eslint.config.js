@@ -1,5 +1,5 @@
-// Rules for schema.graphqls. Everything in graphql-eslint's recommended and relay sets holds; the exceptions below are the
-// places where the schema's own conventions say otherwise.
+// Rules for schema.graphqls, and for what the example adds to it. Everything in graphql-eslint's recommended and relay sets
+// holds; the exceptions below are the places where the schema's own conventions say otherwise.
 import graphql from "@graphql-eslint/eslint-plugin";
 
 export default [
@@ -8,7 +8,7 @@ export default [
     plugins: { "@graphql-eslint": graphql },
     languageOptions: {
       parser: graphql.parser,
-      parserOptions: { graphQLConfig: { schema: "schema.graphqls" } },
+      parserOptions: { graphQLConfig: { schema: ["schema.graphqls", "examples/notes/notes.graphqls"] } },
     },
     rules: {
       ...graphql.configs["flat/schema-recommended"].rules,

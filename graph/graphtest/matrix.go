@@ -1,0 +1,313 @@
+package graphtest
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"gatehouse/internal/auth"
+	"gatehouse/internal/fault"
+	"gatehouse/internal/id"
+	"gatehouse/internal/operation"
+	"gatehouse/internal/policy"
+)
+
+// Counter is an engine that resolves nothing and counts how often it is asked to. The zero value has not been asked.
+type Counter struct{ calls atomic.Int64 }
+
+// Execute counts.
+func (c *Counter) Execute(context.Context, operation.Request) operation.Result {
+	c.calls.Add(1)
+	return operation.Result{Data: json.RawMessage("{}")}
+}
+
+// Calls returns how often the engine was asked.
+func (c *Counter) Calls() int64 { return c.calls.Load() }
+
+// The accounts of a matrix, and its time.
+var (
+	ada  = id.ID{6: 0x70, 8: 0x80, 15: 0xad}
+	bob  = id.ID{6: 0x70, 8: 0x80, 15: 0xb0}
+	noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+)
+
+// Matrix tries every protected field of an API and the __typename of every protected type, by every kind of way that leads
+// there (the caller's own, another's id, nobody's in particular), in every shape that a document can give it, with its ids
+// written in every style, for everybody who has to be refused and for the least privileged caller who has not.
+//
+// All of it comes from the schema. Nothing may run for whoever is refused, and the refusal has to name the place. So that
+// every type can also stand behind an interface and a union, both are added to the schema.
+func Matrix(t *testing.T, plan Plan) {
+	t.Helper()
+	plan.SDL += abstract(t, plan)
+	schema, rules := plan.Compile(t, func() time.Time { return noon })
+	engine := new(Counter)
+	m := &matrix{
+		schema: schema, rules: rules, vocabulary: plan.Registry.Vocabulary(), engine: engine,
+		executor: NewExecutor(t, plan, engine, func() time.Time { return noon }, slog.New(slog.DiscardHandler)),
+		tried:    map[string]map[string]int{},
+	}
+	operations, requests := 0, 0
+	for _, way := range m.ways() {
+		for _, shape := range m.shapes(way[len(way)-1].on) {
+			for _, style := range styles {
+				query, variables := m.write(way, shape, style)
+				operations++
+				requests += m.try(t, way, query, variables)
+			}
+		}
+	}
+	m.check(t)
+	t.Logf("%d protected coordinates, %d operations, %d requests", len(m.tried), operations, requests)
+}
+
+// abstract returns an interface and a union of all objects, and fields that return them.
+func abstract(t *testing.T, plan Plan) string {
+	t.Helper()
+	schema, _ := plan.Compile(t, time.Now)
+	var members []string
+	var text strings.Builder
+	text.WriteString("\ninterface MatrixInterface { matrix: ID }\n")
+	for _, name := range slices.Sorted(maps.Keys(schema.Types)) {
+		def := schema.Types[name]
+		if def.Kind != ast.Object || def.BuiltIn || isRoot(schema, def) {
+			continue
+		}
+		members = append(members, name)
+		text.WriteString("extend type " + name + " implements MatrixInterface { matrix: ID }\n")
+	}
+	text.WriteString("union MatrixUnion = " + strings.Join(members, " | ") + "\n")
+	text.WriteString("extend type Query {\n  matrixInterface: MatrixInterface @public(reason: \"Leads everywhere.\")\n" +
+		"  matrixUnion: MatrixUnion @public(reason: \"Leads everywhere.\")\n}\n")
+	return text.String()
+}
+
+func isRoot(schema *ast.Schema, def *ast.Definition) bool {
+	return def == schema.Query || def == schema.Mutation || def == schema.Subscription
+}
+
+// matrix is one run.
+type matrix struct {
+	schema     *ast.Schema
+	rules      *policy.Engine
+	vocabulary *auth.Vocabulary
+	engine     *Counter
+	executor   *operation.Executor
+	tried      map[string]map[string]int // protected coordinate → who → how often they were refused there
+}
+
+// standing is who a caller is, in the words of a schema.
+type standing struct {
+	signedIn bool
+	account  id.ID
+	scopes   map[string]bool
+	ago      time.Duration // since they proved who they are
+	factors  int
+}
+
+// suspect is a caller, and who that is for people.
+type suspect struct {
+	who      string
+	standing standing
+	refusal  *fault.Error
+}
+
+// try sends an operation for all kinds of callers and returns how many.
+func (m *matrix) try(t *testing.T, way []hop, query string, variables map[string]any) int {
+	t.Helper()
+	all := m.suspects(way)
+	last := way[len(way)-1]
+	at := last.coordinate()
+	for _, s := range all {
+		permitted := !slices.ContainsFunc(way, func(h hop) bool { return !h.admits(s.standing) })
+		caller := m.caller(s)
+		before := m.engine.Calls()
+		r := m.executor.Execute(auth.NewContext(t.Context(), caller), operation.Request{Query: query, Variables: variables})
+		ran := m.engine.Calls() - before
+		if permitted {
+			if r.Stage != operation.Executed || ran != 1 {
+				t.Errorf("%s, %s: %v, and %d ran\n%s\n%v", at, s.who, r.Stage, ran, query, told(r))
+			}
+			m.count(at, "permitted", last)
+			continue
+		}
+		if ran != 0 || r.Data != nil || r.Stage != operation.Denied && r.Stage != operation.Refused {
+			t.Errorf("%s, %s: %v, and %d ran\n%s\n%v", at, s.who, r.Stage, ran, query, told(r))
+		}
+		if unseen := m.unseen(way, caller); unseen != (r.Stage == operation.Refused) {
+			t.Errorf("%s, %s: %v, and that it is hidden is %v\n%s\n%v", at, s.who, r.Stage, unseen, query, told(r))
+		} else if unseen {
+			m.count(at, s.who, last)
+			continue
+		}
+		named := slices.ContainsFunc(r.Errors, func(e *operation.Error) bool {
+			return e.Extensions["coordinate"] == at && len(e.Path) == len(way) && last.says(s, e.Extensions)
+		})
+		if admitted := last.admits(s.standing); named == admitted {
+			t.Errorf("%s, %s: that it is among the denials is %v\n%s\n%v", at, s.who, named, query, told(r))
+		} else if !admitted {
+			m.count(at, s.who, last)
+		}
+	}
+	return len(all)
+}
+
+// says reports whether a denial of the hop carries the right code: by what would help the suspect.
+func (h hop) says(s suspect, extensions map[string]any) bool {
+	if s.refusal != nil {
+		return extensions["code"] == string(fault.Unauthenticated) && extensions["reason"] == string(s.refusal.Reason)
+	}
+	again := s.standing
+	again.ago, again.factors = 0, 2
+	if h.admits(again) {
+		return extensions["code"] == string(fault.StepUpRequired)
+	}
+	return extensions["code"] == string(fault.Forbidden)
+}
+
+func told(r *operation.Response) string {
+	var text []string
+	for _, e := range r.Errors {
+		text = append(text, e.Message)
+	}
+	return strings.Join(text, "\n")
+}
+
+// unseen reports whether something on the way is hidden from the caller.
+func (m *matrix) unseen(way []hop, caller *auth.Caller) bool {
+	view := m.rules.View(caller)
+	return slices.ContainsFunc(way, func(h hop) bool {
+		return !m.rules.Visible(view, h.coordinate()) || !m.rules.Visible(view, h.on.Name)
+	})
+}
+
+// count notes what happened at a place that is protected.
+func (m *matrix) count(at, who string, last hop) {
+	if len(last.binds) == 0 {
+		return
+	}
+	if m.tried[at] == nil {
+		m.tried[at] = map[string]int{}
+	}
+	m.tried[at][who]++
+}
+
+// suspects returns the least privileged caller who passes the whole way, those who fall short of it by one thing, and the
+// anonymous. Where nobody can pass, the first holds everything.
+func (m *matrix) suspects(way []hop) []suspect {
+	least := m.least(way)
+	all := []suspect{{who: "the least privileged", standing: least}}
+	if !least.signedIn {
+		all[0].refusal = fault.Anonymous(fault.Missing)
+	}
+	for who, refusal := range map[string]*fault.Error{
+		"no token": fault.Anonymous(fault.Missing), "expired": fault.Anonymous(fault.Expired),
+		"revoked": fault.Anonymous(fault.Revoked), "invalid": fault.Anonymous(fault.Invalid),
+	} {
+		all = append(all, suspect{who: who, refusal: refusal})
+	}
+	least.signedIn = true
+	for _, scope := range slices.Sorted(maps.Keys(least.scopes)) {
+		without := least
+		without.scopes = maps.Clone(least.scopes)
+		delete(without.scopes, scope)
+		all = append(all, suspect{who: "scope missing", standing: without})
+	}
+	other, stale, weak := least, least, least
+	other.account = bob
+	stale.ago++
+	weak.factors = max(0, least.factors-1)
+	return append(all, suspect{who: "another user", standing: other}, suspect{who: "stale", standing: stale},
+		suspect{who: "weakly proved", standing: weak})
+}
+
+// least returns the least privileged caller who passes all hops.
+func (m *matrix) least(way []hop) standing {
+	const longest = 1000 * time.Hour
+	least := standing{account: ada, scopes: map[string]bool{}, ago: longest}
+	for _, h := range way {
+		for _, b := range h.binds {
+			anonymous := b.has("owner") && h.owner(b) == callers && !b.has("scopes") && !b.has("maxAge") && !b.has("acr")
+			least.signedIn = least.signedIn || !anonymous
+			b.add("scopes", least.scopes)
+			if b.has("owner") && h.owner(b) == nobodys {
+				b.add("orScopes", least.scopes)
+			}
+			least.ago = min(least.ago, b.maxAge(longest))
+			least.factors = max(least.factors, b.factors())
+		}
+	}
+	possible := !slices.ContainsFunc(way, func(h hop) bool {
+		return slices.ContainsFunc(h.binds, func(b bound) bool {
+			return b.has("owner") && h.owner(b) == nobodys && !b.has("orScopes")
+		})
+	})
+	if !possible {
+		for _, scope := range m.vocabulary.Names() {
+			least.scopes[scope] = true
+		}
+	}
+	return least
+}
+
+func (m *matrix) caller(s suspect) *auth.Caller {
+	if s.refusal != nil {
+		return auth.Anonymous(s.refusal)
+	}
+	methods := []string{"pwd", "otp"}
+	return &auth.Caller{
+		AccountID: s.standing.account, Scopes: m.vocabulary.Set(slices.Collect(maps.Keys(s.standing.scopes))...),
+		AuthTime: noon.Add(-s.standing.ago), AMR: methods[:s.standing.factors],
+	}
+}
+
+// check holds what was tried against what the schema has.
+func (m *matrix) check(t *testing.T) {
+	t.Helper()
+	if len(m.tried) == 0 {
+		t.Error("nothing in the schema is protected")
+	}
+	for _, def := range m.schema.Types {
+		if def.BuiltIn || def.Kind != ast.Object && def.Kind != ast.Interface || def == m.schema.Subscription {
+			continue
+		}
+		for _, field := range append(slices.Clone(def.Fields), nil) {
+			h := hop{on: def, field: field}
+			if field != nil && strings.HasPrefix(field.Name, "__") {
+				continue
+			}
+			h.binds = m.binding(def, field)
+			if len(h.binds) == 0 {
+				continue
+			}
+			wanted := []string{"no token", "expired", "revoked", "invalid", "permitted"}
+			for _, b := range h.binds {
+				if b.has("scopes") || b.has("orScopes") {
+					wanted = append(wanted, "scope missing")
+				}
+				if b.byArgument() {
+					wanted = append(wanted, "another user")
+				}
+				if b.has("maxAge") {
+					wanted = append(wanted, "stale")
+				}
+				if b.has("acr") {
+					wanted = append(wanted, "weakly proved")
+				}
+			}
+			for _, who := range wanted {
+				if m.tried[h.coordinate()][who] == 0 {
+					t.Errorf("%s: the matrix has no case of: %s", h.coordinate(), who)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package server
+
+import (
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse/graph"
+	"gatehouse/internal/policy"
+)
+
+// altered returns Gatehouse with one part of its schema replaced.
+func altered(t *testing.T, from, to string) Program {
+	t.Helper()
+	if strings.Count(graph.Schema, from) != 1 {
+		t.Fatalf("the schema does not have %q once", from)
+	}
+	return Program{Schema: strings.Replace(graph.Schema, from, to, 1)}
+}
+
+// callOf runs a command of a program and returns what it wrote.
+func callOf(t *testing.T, program Program, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, err logBuffer
+	outside := Process{Args: args, Lookup: noEnvironment, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &err, Now: wall}
+	if code := program.Run(t.Context(), outside); code != 0 {
+		t.Fatalf("%v: exit code %d, %s", args, code, err.String())
+	}
+	return out.String(), err.String()
+}
+
+// TestWarningsAreSaid: a rule that is no mistake but may not be what it seems is told by the command, beside what it prints, and
+// logged when the server starts, which it does.
+func TestWarningsAreSaid(t *testing.T) {
+	t.Parallel()
+	program := altered(t, "me: User @auth @own", "me: User @auth @auth @own")
+	const warning = "Query.me carries the same @auth twice"
+	for _, args := range [][]string{{"access"}, {"access", "--json"}, {"access", "--lock"}, {"access", "--role=USER"}} {
+		stdout, stderr := callOf(t, program, args...)
+		if !strings.HasPrefix(stderr, "warning: schema.graphqls:13: "+warning) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: stderr is %q", args, stderr)
+		}
+		if strings.Contains(stdout, "twice") {
+			t.Errorf("%v: the warning is among what is printed", args)
+		}
+	}
+
+	var log logBuffer
+	args := []string{"serve", "--database-url=sqlite://" + filepath.Join(t.TempDir(), "gatehouse.db")}
+	chosen, err := parse(process{Process{Args: args, Lookup: noEnvironment, Stdout: &log, Stderr: &log}, program})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve, ok := chosen.(*serveCommand)
+	if !ok {
+		t.Fatalf("%v chose %T", args, chosen)
+	}
+	s, err := assemble(t.Context(), program, &serve.Settings, "", slog.New(slog.NewJSONHandler(&log, nil)), wall)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.db.Close() })
+	if text := log.String(); !strings.Contains(text, `"level":"WARN"`) || !strings.Contains(text, warning) {
+		t.Errorf("the log has no warning:\n%s", text)
+	}
+}
+
+// TestExplainKnowsTheSignIn: rules about how a caller signed in are explained, too, and where each comes from.
+func TestExplainKnowsTheSignIn(t *testing.T) {
+	t.Parallel()
+	program := altered(t, "type User {", `type User @auth(maxAge: 300) @auth(acr: "mfa") {`)
+	explain := func(args ...string) string {
+		stdout, _ := callOf(t, program, append([]string{"access", "--explain={ me { id } }"}, args...)...)
+		return stdout
+	}
+	for name, test := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"just now, with a password": {nil, []string{
+			"deny: me (Query.me) STEP_UP_REQUIRED\n",
+			"    pass: signed in within 300 s, the rule of User, which it returns\n",
+			"    deny: level mfa, the rule of User, which it returns\n",
+			"    deny: level mfa, the rule of User\n",
+		}},
+		"long ago, with two factors": {[]string{"--age=6m", "--acr=mfa"}, []string{
+			"deny: me (Query.me) STEP_UP_REQUIRED\n",
+			"    deny: signed in within 300 s, the rule of User, which it returns\n",
+			"    pass: level mfa, the rule of User, which it returns\n",
+		}},
+		"just now, with two factors": {[]string{"--age=4m", "--acr=mfa"}, []string{"Permitted.\n"}},
+	} {
+		got := explain(test.args...)
+		for _, want := range test.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: no %q in\n%s", name, want, got)
+			}
+		}
+	}
+}
+
+// TestExplainIsBlindToTheHidden: who cannot see a field is told what they would be told by the server.
+func TestExplainIsBlindToTheHidden(t *testing.T) {
+	t.Parallel()
+	program := altered(t, `): UserConnection @auth(scopes: [["users:read"]])`,
+		`): UserConnection @auth(scopes: [["users:read"]], hidden: true)`)
+	const query = "--explain={ users { nodes { id } } }"
+	stdout, _ := callOf(t, program, "access", query, "--role=ADMIN")
+	if !strings.HasPrefix(stdout, "Permitted.") {
+		t.Errorf("who sees it: %s", stdout)
+	}
+	var out, err logBuffer
+	code := program.Run(t.Context(), Process{
+		Args: []string{"access", query}, Lookup: noEnvironment, Stdout: &out, Stderr: &err, Now: wall,
+	})
+	said := err.String()
+	if code != 1 || out.String() != "" || !oneLine(said) || !strings.Contains(said, "refused before any rule") {
+		t.Errorf("who does not see it: exit code %d, %s%s", code, out.String(), said)
+	}
+}
+
+// TestAccessJSON: what machines read is all of it.
+func TestAccessJSON(t *testing.T) {
+	t.Parallel()
+	registry, err := gatehouse.registry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rules, err := gatehouse.compile(registry, wall)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ := callOf(t, gatehouse, "access", "--json")
+	var printed []policy.Rule
+	if err := json.Unmarshal([]byte(stdout), &printed); err != nil || len(printed) != len(rules.Rules()) {
+		t.Errorf("%d rules printed of %d, %v", len(printed), len(rules.Rules()), err)
+	}
+	stdout, _ = callOf(t, gatehouse, "access", "--json", "--role=ADMIN")
+	var reach []reached
+	if err := json.Unmarshal([]byte(stdout), &reach); err != nil || len(reach) != len(rules.Reach()) {
+		t.Errorf("%d fields printed of %d, %v", len(reach), len(rules.Reach()), err)
+	}
+	for _, field := range reach {
+		if field.Coordinate == "Query.users" && field.Reach != policy.ReachesAll {
+			t.Errorf("an administrator reaches of Query.users: %s", field.Reach)
+		}
+	}
+}

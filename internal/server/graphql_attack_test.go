@@ -1,0 +1,328 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/internal/store/storetest"
+)
+
+// shot is one request of an attack, and what has to come of it.
+type shot struct {
+	name    string
+	method  string // POST where it is empty
+	target  string // /graphql where it is empty
+	body    func() io.Reader
+	headers []string
+	status  int
+	says    string // stands in the answer
+}
+
+// refused and harmless are the two ways an attack may end: with an error that has the code, or with an answer that has the text.
+func refused(name, body string, status int, code string) shot {
+	return shot{name: name, body: text(body), status: status, says: `"code":"` + code + `"`}
+}
+
+func harmless(name, body, says string) shot {
+	return shot{name: name, body: text(body), status: http.StatusOK, says: says}
+}
+
+func text(body string) func() io.Reader { return func() io.Reader { return strings.NewReader(body) } }
+
+// ask is the body that asks for the query.
+func ask(query string) string {
+	body, err := json.Marshal(map[string]string{"query": query})
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}
+
+const (
+	badInput  = "BAD_USER_INPUT"
+	notValid  = "GRAPHQL_VALIDATION_FAILED"
+	anonymous = "UNAUTHENTICATED"
+)
+
+// attacks returns the requests of every attack in the catalogue.
+func attacks() map[string][]shot {
+	repeat := strings.Repeat
+	aliases, fragments := "", ""
+	for i := range 101 {
+		aliases += fmt.Sprintf("alias%d:__typename ", i)
+	}
+	for i := range 30 {
+		fragments += fmt.Sprintf("fragment F%d on Query { ...F%d ...F%d } ", i, i+1, i+1)
+	}
+	nested := func(depth int) string {
+		return "{ __schema { types " + repeat("{ ofType ", depth-3) + "{ name }" + repeat(" }", depth-3) + " } }"
+	}
+	upgrade := []string{
+		"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+		"Sec-WebSocket-Protocol: graphql-transport-ws",
+	}
+	persisted := func(query, hash string) string {
+		return `{` + query + `"extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + hash + `"}}}`
+	}
+	someHash := repeat("ab", 32)
+	return map[string][]shot{
+		"alias-overload": {refused("101 aliases", ask("query cop { "+aliases+"}"), 400, notValid)},
+		"circular-introspection": {
+			refused("as scanners send it", ask("{__schema{types{"+repeat("fields{type{", 4)+"name"+repeat("}", 11)), 400, notValid),
+			harmless("one round", ask("{__schema{types{fields{type{name}}}}}"), `{"data":{"__schema":{"types":[`),
+		},
+		"field-duplication": {refused("500 times", ask("{ "+repeat("__typename ", 500)+"}"), 400, notValid)},
+		"get-query": {
+			{name: "a query", method: "GET", target: "/graphql?query=%7B__typename%7D", status: 405, says: badInput},
+			{name: "a mutation", method: "GET", target: "/graphql?query=mutation%7B__typename%7D", status: 405, says: badInput},
+		},
+		"text-plain-post": {
+			{
+				name: "as a form sends it", body: text(ask("{ __typename }")), headers: []string{"Content-Type: text/plain"}, status: 415,
+				says: badInput,
+			},
+		},
+		"graphiql": {
+			{name: "the front page", method: "GET", target: "/", headers: []string{"Accept: text/html"}, status: 200, says: "/graphql"},
+			{
+				name: "where it usually is", method: "GET", target: "/graphiql", headers: []string{"Accept: text/html"}, status: 404,
+				says: "Nothing answers here",
+			},
+		},
+		"trace-mode": {
+			{
+				name: "asked for", body: text(`{"query":"{ __typename }","extensions":{"tracing":true}}`),
+				headers: []string{"X-Apollo-Tracing: 1"}, status: 200, says: `{"data":{"__typename":"Query"}}`,
+			},
+		},
+		"deep-recursion": {
+			harmless("7", ask(nested(7)), `{"data":{"__schema":{"types":[`),
+			refused("100", ask(nested(100)), 400, notValid),
+			refused("100, of no known field", ask("{"+repeat("a{", 99)+"a"+repeat("}", 100)), 400, notValid),
+			refused("100000", ask(repeat("{a", 100_000)), 400, notValid),
+			refused("100000, in a value", ask("{ user(id: "+repeat("[", 100_000)), 400, notValid),
+		},
+		"fragment-bomb": {refused("30", ask("{ ...F0 } "+fragments+"fragment F30 on Query { __typename }"), 400, notValid)},
+		"char-flood": {
+			refused("15,001, a name", ask("{ "+repeat("a", 14_997)+" }"), 400, notValid),
+			harmless("15,001, a comment", ask("{ __typename } #"+repeat("a", 14_985)), `{"data":{"__typename":"Query"}}`),
+			{
+				name: "64 MB", body: func() io.Reader { return io.LimitReader(letters{}, 64_000_000) }, status: 413, says: badInput,
+			},
+		},
+		"variables-bomb": {
+			refused("100k deep", `{"query":"{ __typename }","variables":{"a":`+repeat("[", 100_000)+repeat("]", 100_000)+`}}`, 400,
+				badInput),
+			harmless("as many keys as fit", `{"query":"{ __typename }","variables":{"first":0`+keys(24_000)+`}}`,
+				`{"data":{"__typename":"Query"}}`),
+			refused("1e6 keys", `{"query":"{ __typename }","variables":{"first":0`+keys(1_000_000)+`}}`, 413, badInput),
+		},
+		// WebSockets are not served: there is no socket to flood, whatever the origin.
+		"ws-flood-subs": {{name: "upgrade", method: "GET", headers: upgrade, status: 405, says: badInput}},
+		"ws-origin": {
+			{name: "upgrade", method: "GET", headers: append(upgrade, "Origin: https://evil"), status: 405, says: badInput},
+		},
+		// Persisted queries are not served: a hash is never looked up, and never stored.
+		"apq-poison": {
+			refused("a hash alone", persisted("", someHash), 400, badInput),
+			harmless("another's hash", persisted(`"query":"{ __typename }",`, someHash), `{"data":{"__typename":"Query"}}`),
+			refused("that hash alone", persisted("", someHash), 400, badInput),
+		},
+		"skip-include": skipInclude(),
+		"directive-overload": {
+			refused("10", ask("{ __typename "+repeat("@aa ", 10)+"}"), 400, notValid),
+			refused("100000", ask("{ __typename "+repeat("@a", 100_000)+"}"), 400, notValid),
+			refused("150 that exist", ask("{ __typename "+repeat("@skip(if:false)", 150)+"}"), 400, notValid),
+		},
+	}
+}
+
+// skipInclude returns protected fields in every disguise.
+func skipInclude() []shot {
+	var shots []shot
+	for _, query := range []string{
+		"{ me @include(if: true) { id } }",
+		"{ __typename me @skip(if: false) { id } }",
+		"query($v: Boolean = true) { ... @include(if: $v) { me { id } } }",
+		"query($v: Boolean = true) { __typename @include(if: $v) ...F @skip(if: false) } fragment F on Query { a: me { id } }",
+		"{ ... on Query { ... { __typename ...F } } } fragment F on Query { ...G } fragment G on Query { users { nodes { id } } }",
+		"{ me @skip(if: true) { id } b: me { id } }",
+	} {
+		shots = append(shots, refused(query, ask(query), 200, anonymous))
+	}
+	return append(shots,
+		harmless("left out", ask("{ __typename me @skip(if: true) { id } }"), `{"data":{"__typename":"Query"}}`))
+}
+
+// keys returns n more members of an object.
+func keys(n int) string {
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintf(&all, `,"%x":0`, i)
+	}
+	return all.String()
+}
+
+// letters is a reader without end that takes no memory.
+type letters struct{}
+
+func (letters) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'a'
+	}
+	return len(p), nil
+}
+
+// What an attack may cost at most.
+const (
+	mostTime   = 50 * time.Millisecond
+	mostMemory = 32 << 20
+)
+
+// tries is how often a request may be made until it costs no more. The machine may be busy with something else, and the race
+// detector makes everything several times slower; what costs too much by itself does so every time.
+const tries = 10
+
+// TestGraphQLAttacks runs the catalogue of attacks against a running server. It does not run beside other tests, since it
+// measures the time and the memory that client and server take together.
+func TestGraphQLAttacks(t *testing.T) {
+	listed, err := os.ReadFile(filepath.Join("testdata", "graphql", "attack-catalogue.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var catalogue []struct{ ID string }
+	if err := json.Unmarshal(listed, &catalogue); err != nil {
+		t.Fatal(err)
+	}
+	known := attacks()
+	s := startServer(t, storetest.SQLite, "--log-level=error")
+	var most costs
+	for _, entry := range catalogue {
+		shots, ok := known[entry.ID]
+		if !ok {
+			t.Errorf("%s: nobody has said what comes of it", entry.ID)
+		}
+		for _, shot := range shots {
+			t.Run(entry.ID+"/"+shot.name, func(t *testing.T) { most.raise(s.take(t, shot)) })
+		}
+	}
+	t.Logf("at most %v and %d KiB", most.time, most.memory>>10)
+	if got := s.ask(t, "", "{ __typename }", nil); got.at("__typename") != "Query" {
+		t.Errorf("afterwards: %s", got.Body)
+	}
+}
+
+// costs is what a request takes of client and server together.
+type costs struct {
+	time   time.Duration
+	memory uint64
+}
+
+func (c *costs) raise(other costs) {
+	c.time, c.memory = max(c.time, other.time), max(c.memory, other.memory)
+}
+
+func (c *costs) tooMuch() bool { return c.time > mostTime || c.memory > mostMemory }
+
+// take sends the shot three times, or until it costs no more than it may, and returns the least that it took.
+func (s *testServer) take(t *testing.T, shot shot) costs {
+	t.Helper()
+	least := costs{time.Hour, 1 << 62}
+	for i := 0; i < 3 || i < tries && least.tooMuch(); i++ {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got := s.fire(t, shot)
+		runtime.ReadMemStats(&after)
+		least.time, least.memory = min(least.time, got.Took), min(least.memory, after.TotalAlloc-before.TotalAlloc)
+		if got.Status != shot.status || !strings.Contains(got.Body, shot.says) {
+			t.Fatalf("%d: %.1000s", got.Status, got.Body)
+		}
+		if strings.Contains(got.Body, "aaaa") || strings.Contains(got.Body, "tracing") || got.Header.Get("Upgrade") != "" ||
+			got.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("the answer gives away: %v %.1000s", got.Header, got.Body)
+		}
+	}
+	if least.tooMuch() {
+		t.Errorf("took %v and %d KiB", least.time, least.memory>>10)
+	}
+	return least
+}
+
+// fire sends a request whose body need not be in memory.
+func (s *testServer) fire(t *testing.T, shot shot) answer {
+	t.Helper()
+	method, target := http.MethodPost, "/graphql"
+	if shot.method != "" {
+		method = shot.method
+	}
+	if shot.target != "" {
+		target = shot.target
+	}
+	var body io.Reader
+	if shot.body != nil {
+		body = shot.body()
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shot.body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, header := range shot.headers {
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Set(name, value)
+	}
+	start := wall()
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := response.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return answer{Status: response.StatusCode, Header: response.Header, Body: string(payload), Took: wall().Sub(start)}
+}
+
+// TestManyHashesAreForgotten sends 10,000 distinct hashes of persisted queries, with and without a query, and looks at what is
+// left of them.
+func TestManyHashesAreForgotten(t *testing.T) {
+	s := startServer(t, storetest.SQLite, "--log-level=error")
+	send := func(from, to int) {
+		for i := from; i < to; i++ {
+			query := ""
+			if i%2 == 0 {
+				query = fmt.Sprintf(`"query":"{ a%d:__typename }",`, i)
+			}
+			body := fmt.Sprintf(`{%s"extensions":{"persistedQuery":{"version":1,"sha256Hash":"%064x"}}}`, query, i)
+			want := map[bool]int{true: http.StatusOK, false: http.StatusBadRequest}[query != ""]
+			if got := s.fire(t, shot{body: text(body)}); got.Status != want {
+				t.Fatalf("%d: %s", got.Status, got.Body)
+			}
+		}
+	}
+	held := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	send(0, 100)
+	before := held()
+	send(100, 10_100)
+	if after := held(); after > before+mostMemory {
+		t.Errorf("%d KiB are held, %d before", after>>10, before>>10)
+	}
+}

@@ -1,0 +1,318 @@
+// Package server puts Gatehouse together: it is the only place where settings, storage, features and handlers meet. This file is
+// the server, from top to bottom; every other command has a file of its own, cli.go is how one is chosen, and program.go says
+// what a team can add.
+//
+// It must never hold a rule of the API, and nothing but a main imports it.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"gatehouse/graph"
+	"gatehouse/internal/account"
+	"gatehouse/internal/gqlhttp"
+	"gatehouse/internal/keyring"
+	"gatehouse/internal/operation"
+	"gatehouse/internal/password"
+	"gatehouse/internal/role"
+	"gatehouse/internal/secret"
+	"gatehouse/internal/session"
+	"gatehouse/internal/settings"
+	"gatehouse/internal/store"
+	"gatehouse/internal/token"
+	"gatehouse/internal/web"
+)
+
+// serveCommand runs the server.
+type serveCommand struct {
+	settings.Settings
+}
+
+// Help teaches by example.
+func (*serveCommand) Help() string {
+	return `On the embedded database, with nothing to set up:
+
+    gatehouse
+
+On PostgreSQL, for others to use:
+
+    export DATABASE_URL=postgres://gatehouse:PASSWORD@localhost/gatehouse
+    export SECRET=$(openssl rand -base64 32)
+    gatehouse serve --mode=production --issuer=https://auth.example.com --addr=:8080
+
+SIGTERM ends it after the requests in flight; a second one ends it at once.`
+}
+
+func (c *serveCommand) run(ctx context.Context, p process) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	tuneRuntime(p.Lookup)
+	logger := newLogger(p, c.Log)
+	// The port comes first: if another server has it, nothing else must happen, least of all to the database.
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return listenError(c.Addr, err)
+	}
+	s, err := assemble(ctx, p.program, &c.Settings, reachableAt(&c.Settings, listener.Addr()), logger, p.Now)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return s.serve(ctx, listener)
+}
+
+// server is everything that serves, put together.
+type server struct {
+	url      string // where people reach it, for the front page and the log
+	mode     settings.Mode
+	logger   *slog.Logger
+	db       *store.DB
+	ring     *keyring.Ring
+	sessions *session.Service
+	ready    *readiness
+	handler  http.Handler
+}
+
+// assemble puts the server together, from the secret up to the handler. What it returns must be given to serve, which closes
+// it; an error leaves nothing open.
+func assemble(
+	ctx context.Context, program Program, cfg *settings.Settings, url string, logger *slog.Logger, now func() time.Time,
+) (_ *server, err error) {
+	master, err := masterSecret(cfg)
+	if err != nil {
+		return nil, err
+	}
+	signing, err := signingKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	// A schema that leaves a question open must stop the server before anything happens to the database.
+	registry, err := program.registry()
+	if err != nil {
+		return nil, err
+	}
+	schema, rules, err := program.compile(registry, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range rules.Warnings() {
+		logger.WarnContext(ctx, "an access rule may not be what it seems", "rule", warning)
+	}
+
+	db, err := store.Open(ctx, store.Config{
+		URL: cfg.DatabaseURL, Logger: logger, Now: now, Beside: program.migrations(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if err := prepareSchema(ctx, db, cfg.Migrate); err != nil {
+		return nil, err
+	}
+
+	ring, err := keyring.Open(ctx, db, master, now, signing)
+	if err != nil {
+		return nil, err
+	}
+	tokens := token.New(ring, registry.Vocabulary(), now, token.Config{
+		Issuer: cfg.Issuer, Audience: cfg.Audience, TTL: cfg.AccessTokenTTL,
+	})
+	accounts := account.New(db, password.New(password.Config{Now: now}), now)
+	roles := role.New(db, registry, now)
+	sessions := session.New(db, accounts, roles, tokens, now, session.Config{Logger: logger})
+	// Without knowing which sessions were revoked, the first requests would be turned away.
+	if err := sessions.Sync(ctx); err != nil {
+		return nil, err
+	}
+
+	engine, err := program.bind(House{
+		Features: graph.Features{Sessions: sessions, Accounts: accounts, Roles: roles, Rules: rules, Logger: logger},
+		DB:       db, Now: now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	executor, err := operation.New(operation.Config{
+		Schema: schema, Policy: rules, Engine: engine, Logger: logger,
+		OpenIntrospection: cfg.Mode == settings.Development,
+		OncePerOperation:  oncePerOperation(),
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	ready := &readiness{check: db.Check, now: now}
+	site := web.Config{
+		Logger: logger, Now: now, Ready: ready.Check, URL: url, TrustedProxies: cfg.TrustedProxies,
+		GraphQL: gqlhttp.New(executor, gqlhttp.Config{Logger: logger}), Authenticator: sessions,
+	}
+	if cfg.Mode == settings.Development {
+		site.Schema, site.Version = executor.SDL, version()
+	}
+	return &server{
+		url: url, mode: cfg.Mode, logger: logger, db: db, ring: ring, sessions: sessions, ready: ready, handler: web.New(site),
+	}, nil
+}
+
+// oncePerOperation returns the root fields that check a password.
+func oncePerOperation() []string { return []string{"Mutation.register", "Mutation.login"} }
+
+// masterSecret reads the master secret from where the settings say, or makes one for an embedded database.
+func masterSecret(cfg *settings.Settings) (*secret.Master, error) {
+	if path, ok := cfg.GeneratedSecret(); ok {
+		master, err := secret.LoadOrCreate(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("the folder of %s does not exist: make it, or name another in DATABASE_URL", path)
+		}
+		return master, err
+	}
+	if cfg.SecretFile != "" {
+		master, err := secret.Load(cfg.SecretFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("SECRET_FILE names %s, which does not exist: make it with \"openssl rand -base64 32\"", cfg.SecretFile)
+		}
+		return master, err
+	}
+	master, err := secret.Parse(cfg.Secret)
+	if err != nil {
+		return nil, fmt.Errorf("SECRET: %w", err)
+	}
+	return master, nil
+}
+
+// signingKeys says how access tokens are signed.
+func signingKeys(cfg *settings.Settings) (keyring.Config, error) {
+	signing := keyring.Config{Algorithm: keyring.Algorithm(cfg.SigningAlg)}
+	if cfg.SigningAlg != settings.HS256 {
+		return signing, nil
+	}
+	key, err := secret.ParseKey(cfg.JWTSecret)
+	if err != nil {
+		return signing, fmt.Errorf("JWT_SECRET: %w", err)
+	}
+	signing.JWTSecret = key
+	return signing, nil
+}
+
+// prepareSchema makes sure that the database's schema is the one that this binary knows.
+func prepareSchema(ctx context.Context, db *store.DB, migrate bool) error {
+	if migrate {
+		return db.Migrate(ctx)
+	}
+	return db.Check(ctx)
+}
+
+// How long a drain may take. With two more seconds for the last calls to the database, it is over within the ten after which
+// orchestrators lose patience.
+const (
+	drainGrace = 2 * time.Second // to let load balancers see that /readyz says no; none in development
+	drainLimit = 5 * time.Second // for the requests in flight
+)
+
+// serve answers requests on listener until ctx ends, then drains: readiness is off at once, after a grace no connection is
+// accepted any more, and requests in flight are finished. When it returns nothing of the server runs on or is open.
+func (s *server) serve(ctx context.Context, listener net.Listener) (err error) {
+	defer func() { err = errors.Join(err, s.db.Close()) }()
+
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		if err := s.sessions.Watch(background); err != nil && background.Err() == nil {
+			s.logger.ErrorContext(background, "revoked sessions are no longer watched", "error", err)
+		}
+	})
+	defer watch.Wait()
+	defer stop()
+
+	httpServer := web.Server(s.handler, s.logger)
+	served := make(chan error, 1)
+	go func() { served <- httpServer.Serve(listener) }()
+	s.logger.InfoContext(ctx, "Gatehouse is ready", "url", s.url, "mode", s.mode)
+
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.logger.InfoContext(ctx, "draining: finishing the requests in flight")
+	s.ready.drain()
+	httpServer.SetKeepAlivesEnabled(false)
+	if s.mode == settings.Production {
+		time.Sleep(drainGrace)
+	}
+	limited, cancel := context.WithTimeout(background, drainLimit)
+	defer cancel()
+	if err := httpServer.Shutdown(limited); err != nil {
+		s.logger.WarnContext(ctx, "some requests took too long and were cut off", "error", err)
+		return httpServer.Close()
+	}
+	s.logger.InfoContext(ctx, "drained")
+	return nil
+}
+
+// The runtime's settings, where GOGC, GOMEMLIMIT and GOMAXPROCS leave them open. A request leaves little that lives on, so with
+// the default of 100 the collector runs often for nothing: letting the heap grow to five times what lives gives about a sixth
+// more throughput. The limit keeps bursts of password hashes, 19 MiB each, from growing it much further. One processor more
+// than there are cores takes the hash that is being computed: on one of theirs it would hold up all requests that wait there,
+// while the operating system shares the cores among them.
+const (
+	garbagePercent  = 400
+	memoryLimit     = 112 << 20
+	extraProcessors = 1
+)
+
+func tuneRuntime(lookup func(string) (string, bool)) {
+	if _, set := lookup("GOGC"); !set {
+		debug.SetGCPercent(garbagePercent)
+	}
+	if _, set := lookup("GOMEMLIMIT"); !set {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	if _, set := lookup("GOMAXPROCS"); !set {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + extraProcessors)
+	}
+}
+
+// listenError says what to do about an address that cannot be listened on.
+func listenError(address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("another program already listens on %s: stop it, or set ADDR to another port", address)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("this user may not listen on %s: set ADDR to a port above 1023", address)
+	default:
+		return fmt.Errorf("cannot listen on %s, set ADDR to an address of this machine: %w", address, err)
+	}
+}
+
+// reachableAt returns the URL to tell people: the issuer where one was chosen, else where we really listen.
+func reachableAt(cfg *settings.Settings, address net.Addr) string {
+	if cfg.Origin("ISSUER") != settings.FromDefault {
+		return strings.TrimSuffix(cfg.Issuer, "/")
+	}
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return cfg.Issuer
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
