@@ -87,6 +87,10 @@ func createDatabase(ctx context.Context, server string) (string, error) {
 		return "", err
 	}
 	u.Path = "/" + name
+	// Both servers get this URL, so both have as many connections: the comparison is of what is done with them.
+	query := u.Query()
+	query.Set("pool_max_conns", "16")
+	u.RawQuery = query.Encode()
 	return u.String(), nil
 }
 

@@ -106,7 +106,6 @@ func (h *house) startReference(ctx context.Context) (*bareServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The connections to the database are as many as Gatehouse takes: the comparison is of what is done with them.
 	cmd := exec.CommandContext(ctx, self, referenceCommand)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+h.database, "PUBLIC_KEY="+string(key))
 	cmd.Stderr = os.Stderr
