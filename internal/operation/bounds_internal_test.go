@@ -12,7 +12,7 @@ import (
 	"gatehouse/internal/policy"
 )
 
-// TestFloodOfDocuments sends 100,000 distinct documents, half of them valid, while one document is asked for now and then, as
+// TestFloodOfDocuments sends 100,000 distinct documents, half of them valid, while one document is asked from time to time, as
 // a client would ask for it. Memory stays within what the cache may hold, and the hot document stays in the cache.
 func TestFloodOfDocuments(t *testing.T) {
 	total := 100_000
