@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"gatehouse/internal/auth"
+	"gatehouse/internal/fault"
+	"gatehouse/internal/request"
 	"gatehouse/internal/store"
 )
 
@@ -47,13 +49,13 @@ func routed(cfg Config) step {
 	return func(x *exchange, r *http.Request) {
 		route, ok := routes[r.URL.Path]
 		if !ok {
-			refuse(x, http.StatusNotFound, "Nothing answers here. The API is at POST "+graphQLPath+".")
+			refuse(x, r, http.StatusNotFound, "Nothing answers here. The API is at POST "+graphQLPath+".")
 			return
 		}
 		x.route = r.URL.Path
 		if !allowed(route.methods, r.Method) {
 			x.Header().Set("Allow", strings.Join(route.methods, ", "))
-			refuse(x, http.StatusMethodNotAllowed, "This path answers "+strings.Join(route.methods, " and ")+".")
+			refuse(x, r, http.StatusMethodNotAllowed, "This path answers "+strings.Join(route.methods, " and ")+".")
 			return
 		}
 		route.handler.ServeHTTP(x, r)
@@ -108,22 +110,27 @@ func ready(cfg Config) http.Handler {
 // schema answers with the schema as the caller may see it.
 func schema(cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // another caller may see another one
 		sdl, err := cfg.Schema(auth.FromContext(r.Context()))
 		if err != nil {
-			writeJSON(w, http.StatusUnauthorized, status{Status: "unauthorized", Reason: "sign in first"})
+			refusal, code := fault.From(err), http.StatusServiceUnavailable
+			if refusal.Code == fault.Unauthenticated {
+				code = http.StatusUnauthorized
+				w.Header().Set("WWW-Authenticate", "Bearer")
+			}
+			refuse(w, r, code, refusal.Message)
 			return
 		}
-		w.Header().Set("Cache-Control", "no-store") // another caller may see another one
 		content("text/plain; charset=utf-8", sdl).ServeHTTP(w, r)
 	})
 }
 
-// refuse answers a request that no route takes.
-func refuse(x *exchange, code int, message string) {
-	writeJSON(x, code, struct {
+// refuse answers a request with the reason why not.
+func refuse(w http.ResponseWriter, r *http.Request, code int, message string) {
+	writeJSON(w, code, struct {
 		Error     string `json:"error"`
 		RequestID string `json:"requestId"`
-	}{message, x.info.ID})
+	}{message, request.FromContext(r.Context()).ID})
 }
 
 func writeJSON(w http.ResponseWriter, code int, body any) {

@@ -35,8 +35,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none when empty
 	Version        string         // shown on the front page unless empty
 
-	// Schema returns the schema as the caller may see it, in SDL, for /schema.graphqls; an error is answered with 401. Nil means
-	// that it is not served.
+	// Schema returns the schema as the caller may see it, in SDL, for /schema.graphqls; an error that is UNAUTHENTICATED is
+	// answered with 401, any other with 503. Nil means that it is not served.
 	Schema func(caller *auth.Caller) (string, error)
 }
 

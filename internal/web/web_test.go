@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"gatehouse/internal/auth"
+	"gatehouse/internal/fault"
 	"gatehouse/internal/id"
 	"gatehouse/internal/request"
 	"gatehouse/internal/store"
@@ -91,6 +92,29 @@ func (s *site) entry(t *testing.T) map[string]any {
 		t.Fatalf("not one line of JSON: %v\n%s", err, s.log.String())
 	}
 	return entry
+}
+
+func TestSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		refusal *fault.Error
+		status  int
+	}{
+		{fault.Anonymous(fault.Missing), 401},
+		{fault.Outage(errors.New("the database is down")), 503},
+	} {
+		site := newSite(func(cfg *web.Config) {
+			cfg.Schema = func(*auth.Caller) (string, error) { return "", c.refusal }
+		})
+		response := site.ask(t, "GET", "/schema.graphqls")
+		text := body(t, response)
+		if response.StatusCode != c.status || !strings.Contains(text, `"requestId":"`) || strings.Contains(text, "database is down") {
+			t.Errorf("%s: %d %s", c.refusal.Code, response.StatusCode, text)
+		}
+		if challenge := response.Header.Get("WWW-Authenticate"); (c.status == 401) != (challenge == "Bearer") {
+			t.Errorf("%s: WWW-Authenticate: %q", c.refusal.Code, challenge)
+		}
+	}
 }
 
 func TestRoutes(t *testing.T) {
