@@ -8,6 +8,10 @@ import (
 	"gatehouse/internal/session"
 )
 
+// OncePerOperation lists the fields that hash a password, and so may be selected only once in an operation: otherwise one
+// request could try many passwords, or keep a processor busy for seconds.
+func OncePerOperation() []string { return []string{"Mutation.register", "Mutation.login"} }
+
 // Mutation resolves the fields of Mutation.
 type Mutation[U any] struct {
 	features Features

@@ -123,7 +123,7 @@ func NewExecutor(
 	schema, rules := plan.Compile(t, now)
 	executor, err := operation.New(operation.Config{
 		Schema: schema, Policy: rules, Engine: engine, Logger: logger, OpenIntrospection: true,
-		OncePerOperation: []string{"Mutation.register", "Mutation.login"},
+		OncePerOperation: graph.OncePerOperation(),
 	})
 	must(t, err)
 	return executor

@@ -144,22 +144,15 @@ func (x *Executor) Execute(ctx context.Context, req Request) (response *Response
 		x.logUnavailable(ctx, denied[0].fault, denied[0].fault.Coordinate) // the others are of the same caller
 		return a.refuse(Denied, denied...)
 	}
+	statement := Request{Query: op.statement.text, Variables: bound}
 	if !op.introspects {
-		return x.report(ctx, a, op, x.engine.Execute(ctx, Request{Query: op.statement.text, Variables: bound}))
+		return x.report(ctx, a, op, x.engine.Execute(ctx, statement))
 	}
 	parts, problems := x.introspect(doc.edition, op, variables)
 	if problems != nil {
 		return a.refuse(Refused, problems...)
 	}
-	result := Result{Data: json.RawMessage("{}")}
-	if op.statement.text != "" {
-		result = x.engine.Execute(ctx, Request{Query: op.statement.text, Variables: bound})
-	}
-	var err error
-	if result.Data, err = merge(parts, result.Data); err != nil {
-		result.Errors = append(result.Errors, ResolverError{Err: err})
-	}
-	return x.report(ctx, a, op, result)
+	return x.report(ctx, a, op, x.complete(ctx, parts, statement))
 }
 
 // decide returns what the caller is denied: nil when the operation may run.

@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,19 @@ func (x *Executor) introspect(e *edition, op *prepared, variables map[string]any
 		parts = append(parts, p)
 	}
 	return parts, i.problems
+}
+
+// complete executes what is left for the engine, if anything, and puts the parts around it.
+func (x *Executor) complete(ctx context.Context, parts []part, statement Request) Result {
+	result := Result{Data: json.RawMessage("{}")}
+	if statement.Query != "" {
+		result = x.engine.Execute(ctx, statement)
+	}
+	var err error
+	if result.Data, err = merge(parts, result.Data); err != nil {
+		result.Errors = append(result.Errors, ResolverError{Err: err})
+	}
+	return result
 }
 
 // merge returns parts as one JSON object, with the engine's part of it from data. Where the engine has nothing, a field that

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"gatehouse/graph"
 	"gatehouse/internal/auth"
 	"gatehouse/internal/operation"
 	"gatehouse/internal/policy"
@@ -65,7 +66,8 @@ func (c *accessCommand) explain(p process, schema *ast.Schema, rules *policy.Eng
 		return err
 	}
 	executor, err := operation.New(operation.Config{
-		Schema: schema, Policy: rules, Engine: unbound{}, Logger: slog.New(slog.DiscardHandler), OncePerOperation: oncePerOperation(),
+		Schema: schema, Policy: rules, Engine: unbound{}, Logger: slog.New(slog.DiscardHandler),
+		OncePerOperation: graph.OncePerOperation(),
 	})
 	if err != nil {
 		return err

@@ -152,7 +152,7 @@ func assemble(
 	executor, err := operation.New(operation.Config{
 		Schema: schema, Policy: rules, Engine: engine, Logger: logger,
 		OpenIntrospection: cfg.Mode == settings.Development,
-		OncePerOperation:  oncePerOperation(),
+		OncePerOperation:  graph.OncePerOperation(),
 	})
 	if err != nil {
 		return nil, err
@@ -170,9 +170,6 @@ func assemble(
 		url: url, mode: cfg.Mode, logger: logger, db: db, ring: ring, sessions: sessions, ready: ready, handler: web.New(site),
 	}, nil
 }
-
-// oncePerOperation returns the root fields that check a password.
-func oncePerOperation() []string { return []string{"Mutation.register", "Mutation.login"} }
 
 // masterSecret reads the master secret from where the settings say, or makes one for an embedded database.
 func masterSecret(cfg *settings.Settings) (*secret.Master, error) {
