@@ -60,7 +60,7 @@ func (x *Executor) prepare(e *edition, query string) (*document, []problem) {
 	}
 	doc := &document{edition: e, bytes: len(query) + tokens*bytesPerToken}
 	for _, op := range tree.Operations {
-		problems = append(problems, x.checkOnce(tree, op)...)
+		problems = append(problems, x.checkOnce(e.schema, tree, op)...)
 		for _, def := range op.VariableDefinitions {
 			if def.DefaultValue == nil {
 				continue
@@ -88,11 +88,15 @@ func misfit(code fault.Code, what string, err error, at *ast.Position) problem {
 	return reject(code, what+" does not fit: "+err.Error()+".", at)
 }
 
-// checkOnce refuses an operation that selects more than one of the fields that check a password, or one of them twice.
-func (x *Executor) checkOnce(tree *ast.QueryDocument, op *ast.OperationDefinition) []problem {
+// checkOnce refuses an operation that selects more than one of the fields that check a password, or one of them twice. They are
+// the root's, also where a fragment names an interface of it.
+func (x *Executor) checkOnce(schema *ast.Schema, tree *ast.QueryDocument, op *ast.OperationDefinition) []problem {
+	root := map[ast.Operation]*ast.Definition{
+		ast.Query: schema.Query, ast.Mutation: schema.Mutation, ast.Subscription: schema.Subscription,
+	}[op.Operation]
 	names := map[string]bool{}
 	for f := range fields(op.SelectionSet, tree.Fragments) {
-		if f.ObjectDefinition != nil && x.once[f.ObjectDefinition.Name+"."+f.Name] {
+		if x.once[root.Name+"."+f.Name] {
 			names[f.Alias] = true
 			if len(names) > 1 {
 				return []problem{reject(fault.ValidationFailed, "An operation can check one password, not several.", f.Position)}

@@ -42,6 +42,7 @@ type Executor struct {
 	logger            *slog.Logger
 	limits            Limits
 	openIntrospection bool
+	hides             bool // something from somebody
 	once              map[string]bool
 	rules             []validationRule
 	documents         *otter.Cache[documentKey, *document]
@@ -75,6 +76,7 @@ func New(cfg Config) (*Executor, error) {
 		logger:            cfg.Logger,
 		limits:            limits,
 		openIntrospection: cfg.OpenIntrospection,
+		hides:             len(cfg.Policy.Hidden()) > 0,
 		once:              make(map[string]bool, len(cfg.OncePerOperation)),
 		rules:             validationRules(),
 		documents:         documents,
@@ -120,6 +122,10 @@ func (x *Executor) Execute(ctx context.Context, req Request) (response *Response
 	}()
 	caller := auth.FromContext(ctx)
 	doc, problems := x.document(x.policy.View(caller), req.Query)
+	if problems != nil && x.sightless(caller) && problems[0].fault.Code == fault.ValidationFailed {
+		x.logUnavailable(ctx, caller.Refusal, "")
+		return a.refuse(Denied, problem{fault: caller.Refusal})
+	}
 	if problems != nil {
 		return a.refuse(Refused, problems...)
 	}
@@ -153,6 +159,12 @@ func (x *Executor) Execute(ctx context.Context, req Request) (response *Response
 		return a.refuse(Refused, problems...)
 	}
 	return x.report(ctx, a, op, x.complete(ctx, parts, statement))
+}
+
+// sightless reports whether the caller would see more of the schema if the credential they sent were good, so that a document may
+// be valid for them then. Whether this one is must not matter: it would tell of what is hidden.
+func (x *Executor) sightless(caller *auth.Caller) bool {
+	return !caller.SignedIn() && caller.Refusal.Reason != fault.Missing && x.hides
 }
 
 // decide returns what the caller is denied: nil when the operation may run.

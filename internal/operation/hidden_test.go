@@ -29,12 +29,13 @@ type Query {
   node(id: ID!): Node @auth
   audit(filter: AuditFilter, kind: AuditKind = LOGIN, at: Moment): AuditPage @auth(scopes: [["audit:read"]], hidden: true) #
   vault: Vault @auth #
+  treasures: [Treasure] @auth(scopes: [["audit:read"]], hidden: true) #
 }
 type Mutation {
   rename(input: RenameInput!): User @auth
   purge(input: PurgeInput!): Int @auth(scopes: [["audit:read"]], hidden: true) #
 }
-type User implements Node {
+type User implements Node & Named {
   id: ID!
   name: String
   vault: Vault #
@@ -47,12 +48,16 @@ type Team implements Node {
 interface Node {
   id: ID!
 }
+interface Named {
+  name: String
+}
 interface Logged { at: Moment } #
 type AuditPage implements Logged { at: Moment entries: [AuditEntry!] } #
 type AuditEntry implements Logged { at: Moment kind: AuditKind cause: Cause } #
 union Cause = AuditPage | AuditEntry #
 union Found = User | Team
-type Vault @auth(scopes: [["audit:read"]], hidden: true) { gold: Float } #
+type Vault implements Named @auth(scopes: [["audit:read"]], hidden: true) { gold: Float name: String } #
+union Treasure = Vault | Team #
 input RenameInput { name: String! }
 input PurgeInput { before: Moment! } #
 input AuditFilter { since: Moment nested: AuditFilter } #
@@ -91,6 +96,9 @@ func TestHiddenAnswersAsUnknown(t *testing.T) {
 		`{ me { ...F } } fragment F on User { id <watched> }`,
 		`{ search { ... on User { <watched> } } }`,
 		`{ me { ... on <Vault> { gold } } }`,
+		`{ me { ... on Named { name ... on <Vault> { gold } } } }`,
+		`{ <treasures> { ... on Team { id } } }`,
+		`{ me { ... on <Treasure> { __typename } } }`,
 		`{ node(id: 1) { ... on <Logged> { id } } }`,
 		`{ node(id: 1) { ...F } } fragment F on <AuditEntry> { kind }`,
 		`{ me { ...F id } } fragment F on <Cause> { __typename }`,
@@ -125,6 +133,40 @@ func TestHiddenAnswersAsUnknown(t *testing.T) {
 			}
 			h.Execute(h.as(t, "audit:read"), hidden)
 			h.engine.calls = nil
+		}
+	}
+}
+
+// Whoever sends a credential that is not good any more, or cannot be checked just now, does not see what they usually see. They
+// are told that first: a client that is told of an unknown field would not think of getting a new token. Where nothing is hidden
+// a document is as invalid for everybody else, and so it is for whoever sent no credential.
+func TestABadCredentialComesBeforeInvalidDocuments(t *testing.T) {
+	h := newHouseOf(t, veiled, []string{"audit:read"})
+	plain := newHouse(t)
+	as := func(refusal *fault.Error) context.Context {
+		return auth.NewContext(t.Context(), auth.Anonymous(refusal))
+	}
+	for _, test := range []struct {
+		house *house
+		ctx   context.Context
+		stage operation.Stage
+		want  string
+	}{
+		{h, as(fault.Anonymous(fault.Expired)), operation.Denied, `"reason":"EXPIRED"`},
+		{h, as(fault.Anonymous(fault.Invalid)), operation.Denied, `"reason":"INVALID"`},
+		{h, as(fault.Outage(nil)), operation.Unavailable, `"SERVICE_UNAVAILABLE"`},
+		{h, t.Context(), operation.Refused, `Unknown field on type`},
+		{h, h.as(t), operation.Refused, `Unknown field on type`},
+		{plain, as(fault.Anonymous(fault.Expired)), operation.Refused, `Unknown field on type`},
+	} {
+		for _, query := range []string{`{ audit { at } }`, `{ nothing { at } }`} {
+			r := test.house.Execute(test.ctx, operation.Request{Query: query})
+			if r.Stage != test.stage || len(r.Errors) != 1 || !strings.Contains(text(t, r), test.want) {
+				t.Errorf("%s: %v %s, want %v %s", query, r.Stage, text(t, r), test.stage, test.want)
+			}
+		}
+		if r := test.house.Execute(test.ctx, operation.Request{Query: `{`}); r.Stage != operation.Refused {
+			t.Errorf("what is no document: %v", r.Stage)
 		}
 	}
 }
@@ -233,7 +275,7 @@ func TestHiddenLeavesNoTraceInIntrospection(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer := text(t, h.Execute(h.as(t, "audit:read"), query))
-	for _, name := range []string{"audit", "purge", "watched", "Vault", "Cause", "AuditFilter", "Moment", "Logged"} {
+	for _, name := range []string{"audit", "purge", "watched", "Vault", "Treasure", "Cause", "AuditFilter", "Moment", "Logged"} {
 		if !regexp.MustCompile(`\b`+name+`\b`).MatchString(full) || !strings.Contains(answer, `"`+name+`"`) {
 			t.Errorf("%s is nowhere", name)
 		}
@@ -250,7 +292,7 @@ func TestSDL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "type User implements Node {\n  id: ID!\n  name: String\n}\n\ntype Team"
+	want := "type User implements Node & Named {\n  id: ID!\n  name: String\n}\n\ntype Team"
 	if !strings.Contains(sdl, want) || !strings.Contains(sdl, "  me: User @auth\n") || strings.Contains(sdl, "__") {
 		t.Error(sdl)
 	}

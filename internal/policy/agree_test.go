@@ -3,6 +3,7 @@ package policy_test
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +43,11 @@ func genPerson(t *rapid.T, vocabulary *auth.Vocabulary) (person, *auth.Caller) {
 	}
 }
 
-// compileGenerated compiles a generated schema. What is hidden may leave an invalid schema behind; then it is not hidden.
+// hiding is what hides in a generated schema.
+var hiding = regexp.MustCompile(`, hidden: true|\(hidden: true\)`)
+
+// compileGenerated compiles a generated schema. What is hidden may leave an invalid schema behind, or tell of itself; then
+// something hidden that was drawn is not, until the rest may be.
 func compileGenerated(t *rapid.T, source string, vocabulary *auth.Vocabulary) (string, *ast.Schema, *policy.Engine) {
 	for {
 		schema, err := gqlparser.LoadSchema(&ast.Source{Name: "generated.graphqls", Input: source})
@@ -53,11 +58,12 @@ func compileGenerated(t *rapid.T, source string, vocabulary *auth.Vocabulary) (s
 		if err == nil {
 			return source, schema, engine
 		}
-		open := strings.NewReplacer(", hidden: true", "", "(hidden: true)", "").Replace(source)
-		if open == source {
+		places := hiding.FindAllStringIndex(source, -1)
+		if len(places) == 0 {
 			t.Fatalf("%v\n%s", err, source)
 		}
-		source = open
+		place := rapid.SampledFrom(places).Draw(t, "shown")
+		source = source[:place[0]] + source[place[1]:]
 	}
 }
 
@@ -75,6 +81,7 @@ func validation() *rules.Rules {
 func TestAgreesWithTheNaiveEvaluator(t *testing.T) {
 	vocabulary := vocabulary(t, knownScopes...)
 	var permitted, denied, owning, cut, veiled int
+	asked := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		source, schema, engine := compileGenerated(t, (&genSchema{t: t}).source(), vocabulary)
 		for range 5 {
@@ -87,7 +94,7 @@ func TestAgreesWithTheNaiveEvaluator(t *testing.T) {
 			for i := range 4 {
 				who, caller := genPerson(t, vocabulary)
 				second := naive{
-					schema: schema, doc: doc, op: doc.Operations[i%2], caller: who, variables: genVariables(t),
+					schema: schema, doc: doc, op: doc.Operations[i%2], caller: who, variables: genVariables(t), asked: asked,
 				}
 				second.decide()
 				got := plans[i%2].Check(caller, second.variables)
@@ -95,6 +102,7 @@ func TestAgreesWithTheNaiveEvaluator(t *testing.T) {
 					t.Fatalf("%s, %s\n%s\n%s\n%+v, variables %v", second.op.Name, problem, source, query, who, second.variables)
 				}
 				veiled += compareSight(t, &second, engine, caller, source)
+				compareExplain(t, &second, engine, caller, got)
 				switch {
 				case got == nil && second.owning > 0:
 					owning++
@@ -117,6 +125,54 @@ func TestAgreesWithTheNaiveEvaluator(t *testing.T) {
 		permitted, owning, denied, cut, veiled)
 	if permitted < 100 || owning < 10 || denied < 100 { // a comparison of nothing but one answer would say little
 		t.Errorf("%d permitted, %d by owning, %d denied", permitted, owning, denied)
+	}
+	for _, part := range []string{
+		"scopes", "orScopes", "parent", "args", "maxAge", "acr", "hidden", "skip", "include", "on INTERFACE", "on UNION",
+	} {
+		if asked[part+" true"] == 0 || asked[part+" false"] == 0 && !strings.HasPrefix(part, "on ") {
+			t.Errorf("%s: held %d times, failed %d times", part, asked[part+" true"], asked[part+" false"])
+		}
+	}
+}
+
+// compareExplain compares what Explain says with what Check does, and Can with both: of what a signed-in caller sees and is
+// permitted, they are never told that they may not try.
+func compareExplain(t *rapid.T, second *naive, engine *policy.Engine, caller *auth.Caller, denials []policy.Denial) {
+	view := engine.View(caller)
+	seesAll := !slices.ContainsFunc(engine.Hidden(), func(at string) bool { return !engine.Visible(view, at) })
+	var explained []policy.Denial
+	var reached []string
+	for _, one := range engine.Explain(second.doc, second.op, caller, second.variables) {
+		if !one.Reached {
+			continue
+		}
+		if one.Refusal != nil {
+			explained = append(explained, policy.Denial{Path: one.Path, Fault: one.Refusal})
+		}
+		typeName, _, _ := strings.Cut(one.Coordinate, ".")
+		if second.schema.Types[typeName].Kind == ast.Object {
+			reached = append(reached, one.Coordinate)
+		}
+	}
+	var told []string // each place once, as it is denied first
+	places := map[string]bool{}
+	for _, one := range shown(explained) {
+		place := one[:strings.LastIndex(one, " ")]
+		if !places[place] && len(told) < atMost {
+			told = append(told, one)
+		}
+		places[place] = true
+	}
+	if got := shown(denials); !slices.Equal(got, told) {
+		t.Fatalf("Check says\n%v\nExplain\n%v", got, told)
+	}
+	if denials != nil || !caller.SignedIn() || !seesAll {
+		return
+	}
+	for i, can := range engine.Can(caller, reached) {
+		if !can {
+			t.Fatalf("Check permits %s, and Can does not", reached[i])
+		}
 	}
 }
 

@@ -69,6 +69,33 @@ func (r *reader) checkOwners(e *Engine) {
 	}
 }
 
+// checkDefaults refuses an owner's argument that has one default in an object and another in an interface of it. Through the
+// interface the field would be decided by the object's, as GraphQL has it, and may run with the interface's.
+func (r *reader) checkDefaults(e *Engine) {
+	for _, def := range r.composites {
+		for _, name := range def.Interfaces {
+			for _, field := range r.schema.Types[name].Fields {
+				for _, path := range e.types[def.Name].fields[field.Name].paths {
+					r.checkDefault(coordinate(def.Name, field.Name), coordinate(name, field.Name), path.argument,
+						field.Arguments.ForName(path.argument.Name))
+				}
+			}
+		}
+	}
+}
+
+func (r *reader) checkDefault(at, inherited string, own, other *ast.ArgumentDefinition) {
+	switch {
+	case other == nil && own.DefaultValue != nil:
+		r.mistakes.add(at, own.Position, "has a default for "+own.Name+", which says whose it is, but "+inherited+
+			", which it implements, has no such argument: through it the default may not count",
+			"Take the default away, or give "+inherited+" the argument with the same.")
+	case other != nil && own.DefaultValue.String() != other.DefaultValue.String():
+		r.mistakes.add(at, own.Position, "has another default for "+own.Name+", which says whose it is, than "+inherited+
+			", which it implements: which one counts would depend on the way there", "Give both the same default, or none.")
+	}
+}
+
 func fieldOr(fieldName, typeName string) string {
 	if fieldName == "" {
 		return "protect " + typeName
@@ -103,8 +130,9 @@ func (e *Engine) ownable() map[*typeRules]bool {
 	return ownable
 }
 
-// checkHidden refuses hidden places that leave somebody an invalid schema: whatever a caller sees, they have to see what
-// GraphQL demands beside it. What hides is taken as it is written, so that no combination of callers has to be tried.
+// checkHidden refuses hidden places that leave somebody an invalid schema, or a denial that tells of them: whatever a caller
+// sees, they have to see what GraphQL demands beside it, and whatever can stand behind it. What hides is taken as it is written,
+// so that no combination of callers has to be tried.
 func (r *reader) checkHidden(e *Engine) {
 	if len(e.veils) > maxVeils {
 		r.mistakes.add("@"+authDirective+"("+hiddenArgument+":)", r.schema.Directives[authDirective].Position,
@@ -117,21 +145,39 @@ func (r *reader) checkHidden(e *Engine) {
 			r.mistakes.add(def.Name, def.Position, "is hidden, but every schema has a query type", "Hide its fields instead.")
 		}
 		if def.Kind == ast.Union {
-			if !slices.ContainsFunc(t.possible, func(m *typeRules) bool { return len(e.veil(m.name)) == 0 }) {
-				r.mistakes.add(def.Name, def.Position, "has no member that everybody may see, so it would be empty",
-					"Leave one member visible, or return one of the members instead of the union.")
-			}
 			continue
 		}
 		visible := false
 		for _, f := range t.fields {
 			visible = visible || hides.lifts(e.veil(f.at))
+			r.checkHiddenBehind(e, f)
 		}
 		if !visible {
 			r.mistakes.add(def.Name, def.Position, "has no field left for some of those who see it",
 				"Hide the type as well, by the same rule, or leave one of its fields visible.")
 		}
 		r.checkHiddenImplementation(e, def)
+	}
+}
+
+// checkHiddenBehind refuses a field that returns an interface or a union of which an object is hidden from some who see the
+// field. Whatever is selected there takes what that object takes, so that they would be denied what the schema, as they know it,
+// gives them: by something that they should not know of.
+func (r *reader) checkHiddenBehind(e *Engine, f *fieldRules) {
+	if f.returns == nil {
+		return
+	}
+	for _, object := range f.returns.possible {
+		if e.veil(f.at).lifts(e.veil(object.name)) {
+			continue
+		}
+		what := "the field"
+		if r.schema.Types[f.returns.name].Kind == ast.Interface {
+			what += " or " + f.returns.name
+		}
+		r.mistakes.add(f.at, r.positionOf(f.at), "returns "+f.returns.name+", which can be "+object.name+", and that is hidden "+
+			"from some who see the field: being denied it would tell them",
+			"Hide "+what+" as well, by the same rule, or leave "+object.name+" visible.")
 	}
 }
 

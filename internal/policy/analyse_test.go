@@ -102,9 +102,32 @@ func TestCompileRefusesHiddenPlacesThatLeaveAnInvalidSchema(t *testing.T) {
 			query + "} interface I { x: String" + a + " y: Int } type T implements I @auth(scopes: [[\"b\"]]) { x: String y: Int }",
 			"T.x is hidden from some who see I.x",
 		},
+		"a member of a union": {
+			query + "u: U @auth } union U = T | S type T" + a + " { x: String } type S { x: String }",
+			"Query.u returns U, which can be T, and that is hidden from some who see the field: being denied it would tell them. " +
+				"Hide the field as well, by the same rule, or leave T visible.",
+		},
 		"all members of a union": {
-			query + "} union U = T | S type T" + a + " { x: String } type S" + a + " { x: String }",
-			"U has no member that everybody may see, so it would be empty.",
+			query + "u: U @auth } union U = T | S type T" + a + " { x: String } type S" + a + " { x: String }",
+			"Query.u returns U, which can be S, and that is hidden",
+		},
+		"an implementer": {
+			query + "i: [I!] @auth } interface I { x: String } type T implements I" + a + " { x: String }",
+			"Query.i returns I, which can be T, and that is hidden from some who see the field: being denied it would tell them. " +
+				"Hide the field or I as well, by the same rule, or leave T visible.",
+		},
+		"an implementer of an interface's implementer": {
+			query + "i: I @auth } interface I { x: String } interface J implements I" + a + " { x: String } " +
+				"type T implements I & J { x: String }",
+			"Query.i returns I, which can be T, and that is hidden",
+		},
+		"what a field deeper down can return": {
+			query + "} type P { i: I! y: Int } interface I { x: String } type T implements I" + a + " { x: String }",
+			"P.i returns I, which can be T, and that is hidden",
+		},
+		"what a field can return that hides by another rule": {
+			query + "i: I" + b + " } interface I { x: String } type T implements I" + a + " { x: String }",
+			"Query.i returns I, which can be T, and that is hidden",
 		},
 	} {
 		_, err := policy.Compile(load(t, directives+test.source), vocabulary(t, "a", "b"), clock)
@@ -119,7 +142,13 @@ func TestCompileRefusesHiddenPlacesThatLeaveAnInvalidSchema(t *testing.T) {
 		"a type and all fields as well": query + "} type T" + a + " { x: String" + a + " }",
 		"an interface's field":          query + "} interface I { x: String" + a + " y: Int } type T implements I { x: String y: Int }",
 		"an interface":                  query + "} interface I" + a + " { x: String } type T implements I { x: String }",
-		"one member of a union":         query + "u: U @auth } union U = T | H type T { x: String } type H" + a + " { x: String }",
+		"a member and what returns it":  query + "u: U" + a + " } union U = T | H type T { x: String } type H" + a + " { x: String }",
+		"all members, and the fields": query + "u: U" + a + " } union U = T | H type T" + a + " { x: String } " +
+			"type H" + a + " { x: String }",
+		"a member that nothing returns": query + "} union U = T | H type T { x: String } type H" + a + " { x: String }",
+		"an implementer of a role": query + "t: T @auth } interface I { x: String } type T implements I { x: String } " +
+			"type H implements I" + a + " { x: String }",
+		"an interface that is returned": query + "i: I @auth } interface I" + a + " { x: String } type T implements I { x: String }",
 		"the mutations":                 query + "} type Mutation" + a + " { x: String @auth }",
 		"the same, to be used fresh":    query + "} type T" + a + " { x: String @auth(scopes: [[\"a\"]], maxAge: 60, hidden: true) }",
 		"the weaker of two rules":       query + "} type T @auth(scopes: [[\"a\", \"b\"]], hidden: true) { x: String" + a + " }",
@@ -165,4 +194,54 @@ union Found = User | Secret
 
 func TestLockOfTheHouse(t *testing.T) {
 	golden(t, "testdata/house.lock", houseWorld(t).engine.Lock())
+}
+
+// An owner's argument has to have the same default whichever way leads to it: an engine takes that of the type it is selected on.
+func TestCompileRefusesOwnersByDifferentDefaults(t *testing.T) {
+	const object = `type Query { node: Node @public(reason: "r") t: T @public(reason: "r") } `
+	for name, test := range map[string]struct{ source, want string }{
+		"another": {
+			object + `interface Node { mail(of: ID = "a"): String } ` +
+				`type T implements Node { mail(of: ID = "b"): String @auth(owner: "args.of") }`,
+			"T.mail has another default for of, which says whose it is, than Node.mail, which it implements: which one counts " +
+				"would depend on the way there. Give both the same default, or none.",
+		},
+		"one in the object alone": {
+			object + `interface Node { mail(of: ID): String @auth(owner: "args.of") } ` +
+				`type T implements Node { mail(of: ID = "b"): String }`,
+			"T.mail has another default for of",
+		},
+		"one in the interface alone": {
+			object + `interface Node { mail(of: ID = "a"): String @auth(owner: "args.of") } ` +
+				`type T implements Node { mail(of: ID): String }`,
+			"T.mail has another default for of",
+		},
+		"an argument in the object alone": {
+			object + `interface Node { mail: String } ` +
+				`type T implements Node { mail(of: ID = "b"): String @auth(owner: "args.of") }`,
+			"T.mail has a default for of, which says whose it is, but Node.mail, which it implements, has no such argument: " +
+				"through it the default may not count. Take the default away, or give Node.mail the argument with the same.",
+		},
+		"an input object": {
+			object + `input In { of: ID } interface Node { mail(in: In = {of: "a"}): String } ` +
+				`type T implements Node { mail(in: In = {of: "b"}): String @auth(owner: "args.in.of") }`,
+			"T.mail has another default for in",
+		},
+	} {
+		_, err := policy.Compile(load(t, directives+test.source), vocabulary(t), clock)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", name, err, test.want)
+		}
+	}
+	for name, source := range map[string]string{
+		"the same": object + `interface Node { mail(of: ID = "a"): String } ` +
+			`type T implements Node { mail(of: ID = "a"): String @auth(owner: "args.of") }`,
+		"none": object + `interface Node { mail: String } type T implements Node { mail(of: ID): String @auth(owner: "args.of") }`,
+		"of what is nobody's": object + `interface Node { mail(of: ID first: Int = 1): String } ` +
+			`type T implements Node { mail(of: ID first: Int = 2): String @auth(owner: "args.of") }`,
+	} {
+		if _, err := policy.Compile(load(t, directives+source), vocabulary(t), clock); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

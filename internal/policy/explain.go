@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -28,7 +31,7 @@ type Ruled struct {
 	Origin Origin // how it comes to bind the field
 	At     string // the coordinate that carries it
 	Passes bool   // whether the caller meets it
-	Reason string // for an owner rule: when what it is about is the caller's own, and whether it is; empty for others
+	Reason string // how the caller stands to it; empty where Text says all there is. No value that a client sent is in it
 }
 
 // Explain returns what every field of op takes, in document order, and whether the caller passes with the variables. It is
@@ -54,28 +57,72 @@ func (e *Engine) Explain(
 }
 
 func (d demand) explain(q *question) Ruled {
-	ruled := Ruled{
+	return Ruled{
 		Text: sources{d.source}.text(), Origin: d.origin, At: d.at,
 		Passes: (&check{coordinate: d.at, demands: []demand{d}}).refusal(q) == nil,
+		Reason: strings.Join(d.reasons(q), "; "),
 	}
-	if d.requirement.owner == "" {
-		return ruled
+}
+
+// reasons says of each thing that is demanded how the caller stands to it.
+func (d demand) reasons(q *question) []string {
+	r, owned := d.requirement, d.owned.holds(q.caller, q.variables)
+	var reasons []string
+	if r.owner != "" {
+		reasons = append(reasons, d.whose(owned))
 	}
+	if !q.caller.SignedIn() {
+		if d.takesSignIn() {
+			reasons = append(reasons, "nobody is signed in")
+		}
+		return reasons
+	}
+	if r.orScopes != nil && !owned {
+		reasons = append(reasons, r.orScopes.standing(q.caller))
+	}
+	if r.scopes != nil {
+		reasons = append(reasons, r.scopes.standing(q.caller))
+	}
+	if r.maxAge > 0 {
+		q.fresh(r.maxAge)
+		age := time.Duration(q.age) * time.Microsecond
+		reasons = append(reasons, fmt.Sprintf("the caller signed in %s ago", age.Round(time.Second)))
+	}
+	if r.level > auth.LevelNone {
+		reasons = append(reasons, "the caller signed in at level "+cmp.Or(q.caller.Level().String(), "none"))
+	}
+	return reasons
+}
+
+// whose says when that which an owner rule is about is the caller's own, and whether it is.
+func (d demand) whose(owned bool) string {
 	what := "the object"
 	if argument, ok := strings.CutPrefix(d.requirement.owner, ownArguments); ok {
 		what = "the argument " + argument
 	}
 	switch {
 	case d.owned.isAlways():
-		ruled.Reason = what + " is the caller's own, whoever asks"
+		return what + " is the caller's own, whoever asks"
 	case len(d.owned) == 0:
-		ruled.Reason = "nothing in the operation makes " + what + " the caller's own"
-	case d.owned.holds(q.caller, q.variables):
-		ruled.Reason = what + " is the caller's own: " + d.owned.text() + " is their id"
+		return "nothing in the operation makes " + what + " the caller's own"
+	case owned:
+		return what + " is the caller's own: " + d.owned.text() + " is their id"
 	default:
-		ruled.Reason = what + " would be the caller's own if " + d.owned.text() + " were their id"
+		return what + " would be the caller's own if " + d.owned.text() + " were their id"
 	}
-	return ruled
+}
+
+// standing says which alternative the caller holds, or what they lack where there is one alone.
+func (a *alternatives) standing(caller *auth.Caller) string {
+	for i := range a.sets {
+		if caller.Scopes.Contains(&a.sets[i]) {
+			return "the caller holds " + strings.Join(a.names[i], " + ")
+		}
+	}
+	if len(a.names) == 1 && len(a.names[0]) == 1 {
+		return "the caller lacks " + a.names[0][0]
+	}
+	return "the caller holds too few scopes"
 }
 
 // text names what has to be the caller's id.

@@ -25,7 +25,12 @@ type genSchema struct {
 	implementers map[string][]string // by interface
 	implements   map[string][]string // by object
 	ruled        map[string]bool     // types that are protected as such
+	veils        bool                // hide whole objects, and what returns them with others
+	dark         map[string]bool     // what is hidden so, and what can be
 }
+
+// veil is the rule by which objects are hidden, and what returns them.
+const veil = ` @auth(scopes: [["a"]], hidden: true)`
 
 func (g *genSchema) pick(label string, from ...string) string {
 	return rapid.SampledFrom(from).Draw(g.t, label)
@@ -62,7 +67,7 @@ func (g *genSchema) auth(least int, owners ...string) string {
 		if g.maybe("has acr", 8) {
 			parts = append(parts, fmt.Sprintf("acr: %q", g.pick("acr", "pwd", "mfa")))
 		}
-		if g.maybe("hidden", 10) {
+		if g.maybe("hidden", 10) && (!g.veils || g.maybe("hidden besides", 4)) {
 			parts = append(parts, "hidden: true")
 		}
 		text.WriteString(" @auth")
@@ -74,53 +79,66 @@ func (g *genSchema) auth(least int, owners ...string) string {
 }
 
 // signature is a field as its interface and its implementers have it.
-type signature struct{ name, arguments, returns string }
+type signature struct {
+	name, arguments, returns string
+	owners                   []string // what an owner rule may name
+}
 
-func (g *genSchema) signature(name string) signature {
-	return signature{
-		name, g.pick("arguments", "", "", "ID", "ID!", "In", "ID In"),
-		g.pick("returns", append([]string{"Query", "String"}, slices.Concat(composites, composites)...)...),
+// signature draws the arguments of a field, with their defaults.
+func (g *genSchema) signature(name, returns string) signature {
+	s := signature{name: name, returns: returns}
+	var arguments []string
+	for _, kind := range strings.Fields(g.pick("arguments", "", "", "ID", "ID!", "In", "ID In")) {
+		switch kind {
+		case "In":
+			arguments = append(arguments, "input: In"+g.pick("default", "", "", " = {}", ` = {id: "`+mineID+`"}`))
+			s.owners = append(s.owners, "args.input.id", "args.input.by.id")
+		default:
+			arguments = append(arguments, "id: "+kind+g.pick("default", "", "", ` = "`+mineID+`"`))
+			s.owners = append(s.owners, "args.id")
+		}
 	}
+	if len(arguments) > 0 {
+		s.arguments = "(" + strings.Join(arguments, ", ") + ")"
+	}
+	return s
+}
+
+// any draws a type that a field may return.
+func (g *genSchema) any() string {
+	return g.pick("returns", append([]string{"Query", "String"}, slices.Concat(composites, composites)...)...)
 }
 
 // onType draws the rules of a type that has the interfaces.
 func (g *genSchema) onType(name string, interfaces ...string) string {
 	rules := g.auth(0, "parent")
+	if g.dark[name] && strings.HasPrefix(name, "T") {
+		rules += veil
+	}
 	g.ruled[name] = rules != "" || slices.ContainsFunc(interfaces, func(one string) bool { return g.ruled[one] })
 	return rules
 }
 
-// field draws a field's defaults and rules. The root's fields have at least one rule.
+// field draws a field's rules. The root's fields have at least one.
 func (g *genSchema) field(s signature, root bool) string {
-	var owners, arguments []string
+	owners := s.owners
 	if !root {
-		owners = append(owners, "parent")
-	}
-	for _, kind := range strings.Fields(s.arguments) {
-		switch kind {
-		case "In":
-			arguments = append(arguments, "input: In"+g.pick("default", "", "", " = {}", ` = {id: "`+mineID+`"}`))
-			owners = append(owners, "args.input.id", "args.input.by.id")
-		default:
-			arguments = append(arguments, "id: "+kind+g.pick("default", "", "", ` = "`+mineID+`"`))
-			owners = append(owners, "args.id")
-		}
-	}
-	text := s.name
-	if len(arguments) > 0 {
-		text += "(" + strings.Join(arguments, ", ") + ")"
+		owners = append(slices.Clip(owners), "parent")
 	}
 	rules := " @public(reason: \"Tests ask for it.\")"
 	if !root {
 		rules = g.auth(0, owners...)
-	} else if g.ruled[s.returns] || !g.maybe("public", 4) {
+	} else if g.ruled[s.returns] || g.dark[s.returns] || !g.maybe("public", 4) {
 		rules = g.auth(1, owners...)
+	}
+	if g.dark[s.returns] && !g.maybe("unveiled", 20) {
+		rules += veil
 	}
 	byArgument := strings.Contains(rules, `"args.`) || s.arguments != "" && strings.HasPrefix(s.name, "x") // perhaps inherited
 	if s.returns != "String" && !byArgument && g.maybe("own", 2) {
 		rules += " @own"
 	}
-	return text + ": " + s.returns + rules + " "
+	return s.name + s.arguments + ": " + s.returns + rules + " "
 }
 
 // narrow returns the signature with a type that may stand where an interface says the signature's own.
@@ -132,9 +150,23 @@ func (g *genSchema) narrow(s signature) signature {
 // source draws a schema: interfaces I0 and I1, of which I1 may implement I0, objects T0 to T3 that implement some of them, a
 // union, and roots that lead to all of them, owned and not.
 func (g *genSchema) source() string {
-	g.implementers, g.implements, g.ruled = map[string][]string{}, map[string][]string{}, map[string]bool{}
+	g.implementers, g.implements = map[string][]string{}, map[string][]string{}
+	g.ruled, g.dark = map[string]bool{}, map[string]bool{}
 	chained := g.maybe("I1 implements I0", 2)
-	x0, x1 := g.signature("x0"), g.signature("x1")
+	for i, name := range composites[:4] {
+		second := i == 0 || g.maybe("implements I1", 2)
+		if i == 0 || second && chained || g.maybe("implements I0", 2) {
+			g.implement(name, "I0")
+		}
+		if second {
+			g.implement(name, "I1")
+		}
+	}
+	members := rapid.SliceOfNDistinct(rapid.SampledFrom(composites[:4]), 1, 3, rapid.ID).Draw(g.t, "members")
+	if g.veils {
+		g.darken(members)
+	}
+	x0, x1 := g.signature("x0", g.any()), g.signature("x1", g.any())
 	g.WriteString(directives)
 	fmt.Fprintf(g, "input In { id: ID%s by: By%s } input By { id: ID%s name: String }\n",
 		g.pick("default", "", ` = "`+mineID+`"`), g.pick("default", "", ` = {}`), g.pick("default", "", ` = "`+mineID+`"`))
@@ -145,22 +177,13 @@ func (g *genSchema) source() string {
 	} else {
 		fmt.Fprintf(g, "interface I1%s { %s}\n", g.onType("I1"), g.field(x1, false))
 	}
-	for i, name := range composites[:4] {
-		second := i == 0 || g.maybe("implements I1", 2)
-		if i == 0 || second && chained || g.maybe("implements I0", 2) {
-			g.implement(name, "I0")
-		}
-		if second {
-			g.implement(name, "I1")
-		}
-	}
 	for _, name := range composites[:4] {
 		heads := ""
 		if len(g.implements[name]) > 0 {
 			heads = " implements " + strings.Join(g.implements[name], " & ")
 		}
 		fmt.Fprintf(g, "type %s%s%s { id: ID%s %s", name, heads, g.onType(name, g.implements[name]...), g.auth(0, "parent"),
-			g.field(g.signature("y"), false))
+			g.field(g.signature("y", g.any()), false))
 		if slices.Contains(g.implements[name], "I0") {
 			g.WriteString(g.field(g.narrow(x0), false))
 		}
@@ -169,13 +192,15 @@ func (g *genSchema) source() string {
 		}
 		g.WriteString("}\n")
 	}
-	members := rapid.SliceOfNDistinct(rapid.SampledFrom(composites[:4]), 1, 3, rapid.ID).Draw(g.t, "members")
 	fmt.Fprintf(g, "union U = %s\n", strings.Join(members, " | "))
 	for _, root := range []string{"Query", "Mutation"} {
-		fmt.Fprintf(g, "type %s { open: String @public(reason: \"Tests ask for it.\") ", root)
+		fmt.Fprintf(g, "type %s { open(input: In): String @public(reason: \"Tests ask for it.\") ", root)
 		for _, name := range composites {
-			fmt.Fprintf(g, "own%s: %s @own @auth ", name, name)
-			g.WriteString(g.field(signature{"get" + name, g.pick("arguments", "", "ID", "ID!", "In", "ID In"), name}, true))
+			own := " @own @auth "
+			if g.dark[name] {
+				own += veil + " "
+			}
+			g.WriteString("own" + name + ": " + name + own + g.field(g.signature("get"+name, name), true))
 		}
 		g.WriteString("}\n")
 	}
@@ -187,14 +212,26 @@ func (g *genSchema) implement(object, one string) {
 	g.implementers[one] = append(g.implementers[one], object)
 }
 
+// darken draws the objects that are hidden, and finds what can be one of them.
+func (g *genSchema) darken(members []string) {
+	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(composites[:4]), 1, 2, rapid.ID).Draw(g.t, "dark") {
+		g.dark[name] = true
+		g.dark["U"] = g.dark["U"] || slices.Contains(members, name)
+		for _, one := range g.implements[name] {
+			g.dark[one] = true
+		}
+	}
+}
+
 // genQuery draws an operation on the schema, with fragments, aliases and conditions. It is valid but for what cannot be known
 // beforehand: fragments that never apply, variables that nothing uses.
 type genQuery struct {
-	t         *rapid.T
-	schema    *ast.Schema
-	fragments []string // definitions
-	names     []string // of those that may be spread again
-	aliases   int
+	t          *rapid.T
+	schema     *ast.Schema
+	composites []string // those that it has
+	fragments  []string // definitions
+	names      []string // of those that may be spread again
+	aliases    int
 }
 
 // heads declare all variables there can be: for two operations that say the same but for the variables' defaults.
@@ -204,6 +241,7 @@ const head = `($v: Boolean!, $w: Boolean = true, $x: Boolean = false, $i: ID, $j
 	`$jn: In = {by: {id: "` + mineID + `"}}, $by: By) `
 
 func (g *genQuery) document() string {
+	g.composites = slices.DeleteFunc(slices.Clone(composites), func(name string) bool { return g.schema.Types[name] == nil })
 	kind, root := "query", g.schema.Query
 	if rapid.IntRange(1, 4).Draw(g.t, "mutation") == 1 {
 		kind, root = "mutation", g.schema.Mutation
@@ -225,15 +263,15 @@ func (g *genQuery) selections(def *ast.Definition, depth int) string {
 			s.WriteString(g.field(def, depth))
 		case kind < 7 || depth > 3:
 			s.WriteString(g.pick("alias", "", g.alias()+": ") + "__typename" + g.condition() + " ")
-		case def == g.schema.Query || def == g.schema.Mutation || kind == 7:
+		case def == g.schema.Query || def == g.schema.Mutation || kind == 7 || len(g.composites) == 0:
 			fmt.Fprintf(&s, "...%s { %s} ", g.condition(), g.selections(def, depth+1))
 		case kind == 8 && len(g.names) > 0:
 			fmt.Fprintf(&s, "...%s%s ", g.pick("again", g.names...), g.condition())
 		case kind < 10:
-			on := g.schema.Types[g.pick("condition", composites...)]
+			on := g.schema.Types[g.pick("condition", g.composites...)]
 			fmt.Fprintf(&s, "... on %s%s { %s} ", on.Name, g.condition(), g.selections(on, depth+1))
 		default:
-			on := g.schema.Types[g.pick("condition", composites...)]
+			on := g.schema.Types[g.pick("condition", g.composites...)]
 			name := "F" + g.alias()
 			g.fragments = append(g.fragments, fmt.Sprintf("fragment %s on %s { %s}", name, on.Name, g.selections(on, depth+1)))
 			g.names = append(g.names, name)

@@ -3,8 +3,6 @@ package policy
 import (
 	"bytes"
 	"fmt"
-	"maps"
-	"slices"
 )
 
 const lockHeader = `# What every coordinate of the schema takes, inheritance included.
@@ -25,7 +23,7 @@ const lockHeader = `# What every coordinate of the schema takes, inheritance inc
 // Lock returns the content of graph/access.lock: a comment, then every coordinate with its effective rule, one line each, sorted.
 func (e *Engine) Lock() []byte {
 	lock := bytes.NewBufferString(lockHeader)
-	for _, at := range slices.Sorted(maps.Keys(e.effective)) {
+	for _, at := range e.coordinates {
 		fmt.Fprintf(lock, "%s: %s\n", at, e.line(at))
 	}
 	return lock.Bytes()

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,13 @@ type naive struct {
 	denied map[string]bool // "path coordinate", in every case
 	maybe  map[string]bool // the same, where no object can ever be, so that nobody can own it or not
 	owning int             // how many rules were met by owning
+	asked  map[string]int  // how often each part of the language was asked, by what came of it
+}
+
+// ask counts what came of asking one part of the language.
+func (n *naive) ask(part string, met bool) bool {
+	n.asked[fmt.Sprint(part, " ", met)]++
+	return met
 }
 
 // person is a caller as the naive evaluator knows them.
@@ -50,6 +58,9 @@ func (n *naive) decide() {
 
 // visit judges a selection set that the document writes on a type, for everything that the object may turn out to be.
 func (n *naive) visit(written *ast.Definition, all []possible, set ast.SelectionSet, path []string) {
+	if len(all) > 0 {
+		n.ask("on "+string(written.Kind), true)
+	}
 	for _, selection := range set {
 		switch s := selection.(type) {
 		case *ast.Field:
@@ -200,22 +211,22 @@ func (n *naive) meets(d *ast.Directive, own bool) bool {
 		if !n.caller.signedIn {
 			return false
 		}
-	case own:
+	case n.ask(strings.SplitN(text(d, "owner"), ".", 2)[0], own):
 		n.owning++
-	case !has("orScopes") || !n.caller.signedIn || !n.holds(d, "orScopes"):
+	case !has("orScopes") || !n.ask("orScopes", n.caller.signedIn && n.holds(d, "orScopes")):
 		return false
 	}
-	if has("scopes") && (!n.caller.signedIn || !n.holds(d, "scopes")) {
+	if has("scopes") && !n.ask("scopes", n.caller.signedIn && n.holds(d, "scopes")) {
 		return false
 	}
 	if has("maxAge") {
 		seconds, _ := strconv.Atoi(text(d, "maxAge"))
-		if !n.caller.signedIn || n.caller.ago > time.Duration(seconds)*time.Second {
+		if !n.ask("maxAge", n.caller.signedIn && n.caller.ago <= time.Duration(seconds)*time.Second) {
 			return false
 		}
 	}
 	if has("acr") {
-		if !n.caller.signedIn || n.caller.level < map[string]int{"pwd": 1, "mfa": 2}[text(d, "acr")] {
+		if !n.ask("acr", n.caller.signedIn && n.caller.level >= map[string]int{"pwd": 1, "mfa": 2}[text(d, "acr")]) {
 			return false
 		}
 	}
@@ -293,7 +304,8 @@ func (n *naive) value(v *ast.Value) (any, bool) {
 
 func (n *naive) skipped(directives ast.DirectiveList) bool {
 	for _, d := range directives {
-		if condition, _ := n.value(d.Arguments.ForName("if").Value); condition == (d.Name == "skip") {
+		condition, _ := n.value(d.Arguments.ForName("if").Value)
+		if !n.ask(d.Name, condition != (d.Name == "skip")) {
 			return true
 		}
 	}
@@ -312,7 +324,7 @@ func (n *naive) sees(t *ast.Definition, field string) bool {
 		return false
 	}
 	own := n.onField(t, field)
-	return !hidden(own) || n.stands(slices.Concat(own, n.onType(t), n.onType(returns)))
+	return !hidden(own) || n.ask("hidden", n.stands(slices.Concat(own, n.onType(t), n.onType(returns))))
 }
 
 func hidden(directives []*ast.Directive) bool {

@@ -22,24 +22,27 @@ import (
 
 // Engine is the rules of one schema, compiled. It is immutable and safe for concurrent use.
 type Engine struct {
-	types      map[string]*typeRules // objects, interfaces and unions
-	roots      map[ast.Operation]*typeRules
-	public     map[string]string // coordinate → why it is open
-	effective  map[string]rule   // coordinate → what it takes, of all possible types too
-	veils      []rule            // what hides: each distinct one
-	veiled     map[string]int    // coordinate that is hidden → which veil is before it
-	vocabulary *auth.Vocabulary
-	warnings   []string
-	now        func() time.Time
+	types       map[string]*typeRules // objects, interfaces and unions
+	roots       map[ast.Operation]*typeRules
+	public      map[string]string // coordinate → why it is open
+	coordinates []string          // of all types and fields, sorted
+	veils       []rule            // what hides: each distinct one
+	veiled      map[string]int    // coordinate that is hidden → which veil is before it
+	starts      []*typeRules      // what is there to be seen without being met
+	vocabulary  *auth.Vocabulary
+	warnings    []string
+	now         func() time.Time
 }
 
 // typeRules is what it takes to see a type and its fields, inheritance included.
 type typeRules struct {
-	name     string
-	root     bool    // its objects are nobody's, so that they are as much the caller's own as anything
-	self     sources // on the type: binds every field that returns it, all its fields, and __typename
-	fields   map[string]*fieldRules
-	possible []*typeRules // the objects it can be at run time, by name; for an object itself alone
+	name       string
+	root       bool    // its objects are nobody's, so that they are as much the caller's own as anything
+	self       sources // on the type: binds every field that returns it, all its fields, and __typename
+	fields     map[string]*fieldRules
+	interfaces []*typeRules // those that it implements
+	behind     []*typeRules // what it can be, interfaces included, by name; for an object itself alone
+	possible   []*typeRules // the objects among these
 }
 
 // fieldRules is what it takes to select a field of one type.
@@ -62,6 +65,7 @@ func Compile(schema *ast.Schema, vocabulary *auth.Vocabulary, now func() time.Ti
 	r.checkRoots()
 	r.checkPublic(e)
 	r.checkOwners(e)
+	r.checkDefaults(e)
 	r.checkHidden(e)
 	if err := r.mistakes.asError(); err != nil {
 		return nil, err
@@ -77,7 +81,6 @@ func (r *reader) build() *Engine {
 		types:      make(map[string]*typeRules, len(r.composites)),
 		roots:      make(map[ast.Operation]*typeRules, len(r.roots)),
 		public:     make(map[string]string, len(r.public)),
-		effective:  map[string]rule{},
 		veiled:     map[string]int{},
 		vocabulary: r.vocabulary,
 	}
@@ -91,13 +94,23 @@ func (r *reader) build() *Engine {
 	}
 	for _, def := range r.composites {
 		t := e.types[def.Name]
-		t.possible = e.possible(r.schema, def)
+		for _, name := range def.Interfaces {
+			t.interfaces = append(t.interfaces, e.types[name])
+		}
+		t.behind = e.behind(r.schema, def)
+		t.possible = slices.DeleteFunc(slices.Clone(t.behind), func(one *typeRules) bool {
+			return r.schema.Types[one.name].Kind != ast.Object
+		})
+		e.coordinates = append(e.coordinates, def.Name)
 		for _, field := range def.Fields {
 			if !introspective(field.Name) {
-				t.fields[field.Name] = r.buildField(e, def, field)
+				f := r.buildField(e, def, field)
+				t.fields[field.Name] = f
+				e.coordinates = append(e.coordinates, f.at)
 			}
 		}
 	}
+	slices.Sort(e.coordinates)
 	for operation, def := range r.roots {
 		e.roots[operation] = e.types[def.Name]
 		e.types[def.Name].root = true
@@ -105,13 +118,8 @@ func (r *reader) build() *Engine {
 	for at, p := range r.public {
 		e.public[at] = p.reason
 	}
-	for _, t := range e.types {
-		e.effective[t.name] = e.takes(t, "").rule()
-		for name, f := range t.fields {
-			e.effective[f.at] = e.takes(t, name).rule()
-		}
-	}
 	e.hide()
+	e.find()
 	return e
 }
 
@@ -139,28 +147,27 @@ func (r *reader) buildField(e *Engine, def *ast.Definition, field *ast.FieldDefi
 	return f
 }
 
-// possible returns the object types that def can be, by name. gqlparser counts interfaces that implement def among them.
-func (e *Engine) possible(schema *ast.Schema, def *ast.Definition) []*typeRules {
-	objects := map[string]*typeRules{}
+// behind returns what def can be, by name. gqlparser counts the interfaces that implement def among that.
+func (e *Engine) behind(schema *ast.Schema, def *ast.Definition) []*typeRules {
+	found := map[string]*typeRules{}
 	for _, candidate := range schema.GetPossibleTypes(def) {
-		if candidate.Kind == ast.Object {
-			objects[candidate.Name] = e.types[candidate.Name]
-		}
+		found[candidate.Name] = e.types[candidate.Name]
 	}
-	sorted := make([]*typeRules, 0, len(objects))
-	for _, name := range slices.Sorted(maps.Keys(objects)) {
-		sorted = append(sorted, objects[name])
+	sorted := make([]*typeRules, 0, len(found))
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		sorted = append(sorted, found[name])
 	}
 	return sorted
 }
 
-// takes returns what binds a field of t, or t itself for no name: through an interface or a union, what binds all possible types.
-func (e *Engine) takes(t *typeRules, field string) sources {
+// takes returns what binds a field of t, or t itself for no name, where it can be one of the given objects: through an interface
+// or a union, what binds them all.
+func (t *typeRules) takes(field string, possible []*typeRules) sources {
 	var all sources
-	for _, possible := range append([]*typeRules{t}, t.possible...) {
+	for _, one := range append([]*typeRules{t}, possible...) {
 		if field == "" {
-			all = append(all, possible.self...)
-		} else if f := possible.fields[field]; f != nil {
+			all = append(all, one.self...)
+		} else if f := one.fields[field]; f != nil {
 			all = append(all, f.sources...)
 		}
 	}
@@ -185,5 +192,6 @@ func (e *Engine) field(at string) *fieldRules {
 // sourcesOf returns what binds a coordinate of the schema.
 func (e *Engine) sourcesOf(at string) sources {
 	typeName, fieldName, _ := strings.Cut(at, ".")
-	return e.takes(e.types[typeName], fieldName)
+	t := e.types[typeName]
+	return t.takes(fieldName, t.possible)
 }

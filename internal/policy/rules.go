@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -34,8 +33,8 @@ type Requirement struct {
 
 // Rules returns the rule of every coordinate, sorted.
 func (e *Engine) Rules() []Rule {
-	all := make([]Rule, 0, len(e.effective))
-	for _, at := range slices.Sorted(maps.Keys(e.effective)) {
+	all := make([]Rule, 0, len(e.coordinates))
+	for _, at := range e.coordinates {
 		f := e.field(at)
 		one := Rule{
 			Coordinate: at, Text: e.line(at), Public: e.public[at], Own: f != nil && f.own, Hidden: len(e.veil(at)) > 0,

@@ -117,20 +117,90 @@ func (r rule) lifts(other rule) bool {
 	return true
 }
 
+// sight is the types that somebody can know of: those they can come to from the roots.
+type sight struct {
+	engine   *Engine
+	view     View
+	met      map[*typeRules]bool
+	returned map[*typeRules]bool // met as what a field returns, with whatever can stand behind it
+}
+
+func (e *Engine) sight(v View) *sight {
+	s := &sight{engine: e, view: v, met: map[*typeRules]bool{}, returned: map[*typeRules]bool{}}
+	for _, t := range e.starts {
+		s.meet(t, false)
+	}
+	return s
+}
+
+// find finds where sight begins: at the roots, and at what cannot be met even by somebody who sees everything.
+func (e *Engine) find() {
+	for _, root := range e.roots {
+		e.starts = append(e.starts, root)
+	}
+	var everything View
+	for i := range everything.lifted {
+		everything.lifted[i] = ^uint64(0)
+	}
+	known := e.sight(everything).met
+	for _, t := range e.types {
+		if !known[t] {
+			e.starts = append(e.starts, t)
+		}
+	}
+}
+
+func (s *sight) meet(t *typeRules, returned bool) {
+	isUnion := len(t.fields) == 0
+	switch {
+	case !s.engine.Visible(s.view, t.name):
+		return
+	case isUnion && !slices.ContainsFunc(t.possible, func(m *typeRules) bool { return s.engine.Visible(s.view, m.name) }):
+		return // nothing is left of it
+	case (returned || isUnion) && !s.returned[t]:
+		s.returned[t] = true
+		for _, one := range t.behind {
+			s.meet(one, false)
+		}
+	}
+	if s.met[t] {
+		return
+	}
+	s.met[t] = true
+	for _, f := range t.fields {
+		if f.returns != nil && s.engine.Visible(s.view, f.at) {
+			s.meet(f.returns, true)
+		}
+	}
+	for _, one := range t.interfaces {
+		s.meet(one, false)
+	}
+}
+
+// of returns the types that are met.
+func (s *sight) of(types []*typeRules) []*typeRules {
+	return slices.DeleteFunc(slices.Clone(types), func(t *typeRules) bool { return !s.met[t] })
+}
+
 // Can reports for each coordinate, "Type" or "Type.field", whether the caller's standing lets them use it: being signed in, and
-// scopes, maxAge and acr. An interface's field takes what it takes on all possible types.
+// scopes, maxAge and acr. An interface's field takes what it takes on all possible types that the caller can know of.
 //
 // An owner rule passes for everybody who is signed in, since what is one's own is allowed, and for nobody else, although a
 // payload such as that of login may show its owner more. So true means "you may try", and false that trying is in vain until
 // the caller signs in, signs in again, or is given a scope. A coordinate that the schema does not have is false, and so is one
-// that the caller cannot see.
+// that the caller cannot see, or that only leads on from what they cannot see.
 func (e *Engine) Can(caller *auth.Caller, coordinates []string) []bool {
 	can := make([]bool, len(coordinates))
 	q := question{caller: caller, clock: e.now}
 	view := e.View(caller)
+	sight := e.sight(view)
 	for i, at := range coordinates {
-		takes, known := e.effective[at]
-		can[i] = known && e.Visible(view, at) && takes.passes(&q)
+		if _, known := slices.BinarySearch(e.coordinates, at); !known || !e.Visible(view, at) {
+			continue
+		}
+		typeName, fieldName, _ := strings.Cut(at, ".")
+		t := e.types[typeName]
+		can[i] = sight.met[t] && t.takes(fieldName, sight.of(t.possible)).rule().passes(&q)
 	}
 	return can
 }

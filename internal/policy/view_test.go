@@ -13,8 +13,8 @@ import (
 	"gatehouse/internal/policy"
 )
 
-// veiled hides a field, a type, a type behind an interface, a field by two directives of which one says so, and one whose type
-// has a rule as well.
+// veiled hides a field, a type and what only that leads to, a type behind an interface and the field that returns it, a
+// field by two directives of which one says so, and one whose type has a rule as well.
 const veiled = `
 type Query {
   open: String @public(reason: "Tests ask for it.")
@@ -22,7 +22,8 @@ type Query {
   vault: Vault @auth
   two: String @auth(scopes: [["admin"]]) @auth(scopes: [["audit"]], hidden: true)
   member: String @auth(hidden: true)
-  node: Node @auth
+  node: Node @auth(scopes: [["audit"]], hidden: true)
+  plain: Plain @auth
   mine(id: ID): String @auth(owner: "args.id", orScopes: [["admin"]], hidden: true)
   aged: String @auth(scopes: [["admin"]], maxAge: 60, acr: "mfa", hidden: true)
   me: User @auth @own
@@ -30,10 +31,12 @@ type Query {
 type Vault @auth(scopes: [["audit"], ["admin"]], hidden: true) {
   gold: String
   deeper: Vault
+  pit: Pit
   key: String @auth(scopes: [["keys"]])
 }
 type Room @auth(scopes: [["keys"]]) { number: Int safe: String @auth(scopes: [["audit"]], hidden: true) }
 interface Node { id: ID }
+type Pit { depth: Int }
 interface Internal @auth(scopes: [["audit"]], hidden: true) { log: String }
 type Plain implements Node { id: ID }
 type Deep implements Node & Internal { id: ID log: String }
@@ -47,8 +50,8 @@ func veiledWorld(t testing.TB) *world {
 
 func TestViews(t *testing.T) {
 	w := veiledWorld(t)
-	vault := []string{"Query.vault", "Vault", "Vault.deeper", "Vault.gold", "Vault.key"}
-	internal := []string{"Deep", "Deep.id", "Deep.log", "Internal", "Internal.log"}
+	vault := []string{"Query.vault", "Vault", "Vault.deeper", "Vault.gold", "Vault.key", "Vault.pit"}
+	internal := []string{"Query.node", "Deep", "Deep.id", "Deep.log", "Internal", "Internal.log"}
 	member := []string{"Query.member", "Query.mine"}
 	union := func(lists ...[]string) map[string]bool {
 		all := map[string]bool{}
@@ -126,19 +129,19 @@ func TestCan(t *testing.T) {
 	coordinates := []string{
 		"Query.open", "Query.secret", "Query.vault", "Vault.key", "Query.mine", "Query.aged", "User.email", "User.recent", "Vault",
 		"Node.id", "Internal", "User", "Query", "", "Query.", ".open", "Query.nope", "Nope", "Query.open.open", "query.open", "String",
-		"Query.mine(id:)", "Query.__schema", "__Type",
+		"Query.mine(id:)", "Query.__schema", "__Type", "Query.node", "Deep.id", "Pit", "Pit.depth",
 	}
 	for name, test := range map[string]struct {
 		caller *auth.Caller
 		can    string
 	}{
-		"nobody":        {nobody(), "+----------++-----------"},
-		"without scope": {w.holding(), "+---+-++---++-----------"},
-		"audit":         {w.holding("audit"), "+-+-+-+++++++-----------"},
-		"admin":         {w.holding("admin"), "+++-+++++--++-----------"},
-		"admin, stale":  {stale, "+++-+-+-+--++-----------"},
-		"admin, weak":   {weak, "+++-+-+++--++-----------"},
-		"all":           {w.holding("admin", "keys", "audit"), "+++++++++++++-----------"},
+		"nobody":        {nobody(), "+--------+-++---------------"},
+		"without scope": {w.holding(), "+---+-++-+-++---------------"},
+		"audit":         {w.holding("audit"), "+-+-+-+++++++-----------++++"},
+		"admin":         {w.holding("admin"), "+++-++++++-++-------------++"},
+		"admin, stale":  {stale, "+++-+-+-++-++-------------++"},
+		"admin, weak":   {weak, "+++-+-++++-++-------------++"},
+		"all":           {w.holding("admin", "keys", "audit"), "+++++++++++++-----------++++"},
 	} {
 		var got strings.Builder
 		for _, can := range w.engine.Can(test.caller, coordinates) {
