@@ -18,8 +18,14 @@ const (
 // transactionKey finds the transaction of one database in a context, so that two open databases cannot take each other's.
 type transactionKey struct{ db *DB }
 
-func (db *DB) transaction(ctx context.Context) (bun.Tx, bool) {
-	tx, ok := ctx.Value(transactionKey{db}).(bun.Tx)
+// transaction is one attempt at a transaction.
+type transaction struct {
+	bun.Tx
+	channels []string // to hint at once it is committed
+}
+
+func (db *DB) transaction(ctx context.Context) (*transaction, bool) {
+	tx, ok := ctx.Value(transactionKey{db}).(*transaction)
 	return tx, ok
 }
 
@@ -45,10 +51,11 @@ func (db *DB) Atomically(ctx context.Context, fn func(ctx context.Context) error
 }
 
 func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (err error) {
-	tx, err := db.bun.BeginTx(ctx, nil)
+	begun, err := db.bun.BeginTx(ctx, nil)
 	if err != nil {
 		return classify(err)
 	}
+	tx := &transaction{Tx: begun}
 	committed := false
 	defer func() {
 		if committed {
@@ -64,7 +71,11 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 		return expired(ctx, err)
 	}
 	committed = true
-	return classify(expired(ctx, tx.Commit()))
+	if err := tx.Commit(); err != nil {
+		return classify(expired(ctx, err))
+	}
+	db.outbox.put(ctx, db, tx.channels...)
+	return nil
 }
 
 // expired classifies the end of the transaction's time: database/sql notices it by itself, and then the driver that classifies

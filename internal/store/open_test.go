@@ -146,6 +146,7 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
+			await(t, db.Listen(t.Context(), "news"), "beginning to listen")
 			for range 2 { // whoever closes it again, in a deferred call say, must not wait for ever
 				if err := db.Close(); err != nil {
 					t.Error(err)

@@ -23,8 +23,9 @@ import (
 // migrationLock is the key of the advisory lock that a migrating process holds. It was drawn at random, once.
 const migrationLock = 5_271_009_386_114_027
 
-// defaultConns is the size of the pool where the URL has no pool_max_conns: six replicas fit into PostgreSQL's default of 100.
-const defaultConns = 16
+// defaultConns is the size of the pool where the URL has no pool_max_conns. With the connection that listens there are sixteen:
+// six replicas fit into PostgreSQL's default of 100.
+const defaultConns = 15
 
 // postgres is one pool of connections, used by Bun through database/sql and by lookups directly.
 type postgres struct {
@@ -109,15 +110,34 @@ func explainPostgres(config *pgx.ConnConfig, err error) error {
 }
 
 func (p *postgres) queryRow(ctx context.Context, query string, args []any) Row {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	return pgxRow{p.pool.QueryRow(ctx, query, nativeArgs(args)...), cancel}
+}
+
+func (p *postgres) queryRows(ctx context.Context, each func(scan Scan) error, query string, args []any) error {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	rows, err := p.pool.Query(ctx, query, nativeArgs(args)...)
+	if err != nil {
+		return classify(err)
+	}
+	defer rows.Close()
+	if err := eachRow(rows, each); err != nil {
+		return err
+	}
+	return classify(rows.Err())
+}
+
+// nativeArgs returns args with what pgx writes fastest in the place of ids. As a driver.Valuer an id would be tried in vain, then
+// written as text and parsed: a third of a lookup's allocations.
+func nativeArgs(args []any) []any {
 	args = slices.Clone(args) // the caller's are not ours to change
 	for i, arg := range args {
 		if key, ok := arg.(id.ID); ok {
-			// As a driver.Valuer it would be tried in vain, then written as text and parsed: a third of a lookup's allocations.
 			args[i] = pgtype.UUID{Bytes: key, Valid: true}
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	return pgxRow{p.pool.QueryRow(ctx, query, args...), cancel}
+	return args
 }
 
 func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }

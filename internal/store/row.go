@@ -20,9 +20,60 @@ type Row interface {
 // A column that is a time must be selected as it is, not computed: SQLite knows only a column's type.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) Row {
 	if tx, ok := db.transaction(ctx); ok {
-		return sqlRow{tx.Tx.QueryRowContext(ctx, query, args...)}
+		return sqlRow{tx.Tx.Tx.QueryRowContext(ctx, query, args...)}
 	}
 	return db.backend.queryRow(ctx, query, args)
+}
+
+// Scan copies the columns of a row into the variables that dest points to, as [Row] does.
+type Scan func(dest ...any) error
+
+// QueryRows looks up rows, like QueryRow, and calls each for every one of them; scan is good until each returns. It stops at the
+// first error of each, and returns it as it is.
+func (db *DB) QueryRows(ctx context.Context, each func(scan Scan) error, query string, args ...any) error {
+	if tx, ok := db.transaction(ctx); ok {
+		return queryRows(ctx, tx.Tx.Tx, each, query, args)
+	}
+	return db.backend.queryRows(ctx, each, query, args)
+}
+
+// querier is a transaction or a pool of database/sql.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// queryRows looks up rows through database/sql.
+func queryRows(ctx context.Context, on querier, each func(scan Scan) error, query string, args []any) (err error) {
+	rows, err := on.QueryContext(ctx, query, args...)
+	if err != nil {
+		return classify(err)
+	}
+	defer func() {
+		if closed := rows.Close(); err == nil {
+			err = classify(closed)
+		}
+	}()
+	if err := eachRow(rows, each); err != nil {
+		return err
+	}
+	return classify(rows.Err())
+}
+
+// rowSet is the result of a query, by whichever way it came.
+type rowSet interface {
+	Next() bool
+	Scan(dest ...any) error
+}
+
+// eachRow leaves it to its caller to ask the rows how they ended.
+func eachRow(rows rowSet, each func(scan Scan) error) error {
+	scan := func(dest ...any) error { return classify(rows.Scan(dest...)) }
+	for rows.Next() {
+		if err := each(scan); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sqlRow is a lookup through database/sql, whose own errors about a column quote its value.

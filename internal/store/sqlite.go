@@ -155,6 +155,10 @@ func (e *embedded) queryRow(ctx context.Context, query string, args []any) Row {
 	return sqlRow{e.writing.QueryRowContext(ctx, query, args...)}
 }
 
+func (e *embedded) queryRows(ctx context.Context, each func(scan Scan) error, query string, args []any) error {
+	return queryRows(ctx, e.reading, each, query, args)
+}
+
 func (e *embedded) ping(ctx context.Context) error {
 	var tables int
 	return e.reading.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&tables)

@@ -49,6 +49,8 @@ type DB struct {
 	timeout    time.Duration
 	migrations []Migrations  // ours first
 	lockWait   time.Duration // how long Migrate waits for another process that is migrating
+	outbox     outbox
+	listeners  listeners
 
 	closing sync.Once
 	closed  error // what the first Close returned
@@ -58,12 +60,20 @@ type DB struct {
 type backend interface {
 	// queryRow runs a lookup with real parameters, outside any transaction.
 	queryRow(ctx context.Context, query string, args []any) Row
+	// queryRows does so for any number of rows.
+	queryRows(ctx context.Context, each func(scan Scan) error, query string, args []any) error
 	// ping asks for a sign of life.
 	ping(ctx context.Context) error
 	// dedicated opens a connection of its own, without deadlines.
 	dedicated(ctx context.Context) (rawConn, error)
 	// lockSchema begins a transaction in which no other process migrates.
 	lockSchema(ctx context.Context, session *bun.DB, wait time.Duration) error
+	// listen calls begun whenever it has begun to hear, and hear for what was announced since then, until ctx ends.
+	listen(ctx context.Context, begun func(), hear func(channel string))
+	// announce lets every process that it can reach hear of the channels; this one alone, through hear, where there is no other.
+	announce(ctx context.Context, channels []string, hear func(channel string)) error
+	// now asks the database what time it is; ok is false for one that has no clock of its own.
+	now(ctx context.Context, wall func() time.Time) (r reading, ok bool, err error)
 	// hasTable reports whether a table exists.
 	hasTable(ctx context.Context, session bun.IDB, name string) (bool, error)
 	// dialect is the middle of a migration's file name where the dialects need different ones.
@@ -113,6 +123,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 // returns the same then.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
+		db.outbox.close() // what was committed is still announced
+		db.listeners.close()
 		err := db.bun.Close()
 		db.backend.close()
 		if err != nil {
@@ -138,7 +150,7 @@ func (db *DB) Ping(ctx context.Context) error {
 // Bun's about a field whose type does not fit its column, a mistake that the first test to read the column finds.
 func (db *DB) Conn(ctx context.Context) bun.IDB {
 	if tx, ok := db.transaction(ctx); ok {
-		return tx
+		return tx.Tx
 	}
 	return pool{db.bun}
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 
 	"gatehouse/internal/store"
 	"gatehouse/internal/store/storetest"
@@ -67,4 +68,17 @@ func TestProcessesShareAServer(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+func TestMachineMovesTheWallAlone(t *testing.T) {
+	t.Parallel()
+	var machine storetest.Machine
+	machine.Set(-time.Hour)
+	before, after := time.Now(), machine.Now()
+	if wall := after.Round(0).Sub(before.Round(0)) + time.Hour; wall.Abs() > time.Minute {
+		t.Errorf("the wall is off by another %v", wall)
+	}
+	if monotonic := after.Sub(before); monotonic < 0 || monotonic > time.Minute {
+		t.Errorf("the monotonic time moved by %v", monotonic)
+	}
 }
