@@ -79,7 +79,7 @@ var owners = map[string][]string{
 	"github.com/golang-jwt/jwt/v5":             {"keyring", "token"},
 	"github.com/graph-gophers/graphql-go":      {"graph"},
 	"github.com/jackc/pgx/v5/pgxpool":          {"store"},
-	"github.com/uptrace/bun":                   {"account", "keyring", "role", "session", "store", byTeam},
+	"github.com/uptrace/bun":                   {"account", "audit", "keyring", "role", "session", "store", byTeam},
 	"github.com/uptrace/bun/dialect/pgdialect": {"store"},
 	"github.com/vektah/gqlparser/v2/ast":       {"introspection", "operation", "policy", "server"},
 	"golang.org/x/crypto/argon2":               {"password"},
