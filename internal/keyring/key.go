@@ -47,6 +47,7 @@ type Key struct {
 	Algorithm Algorithm
 	Public    crypto.PublicKey // *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey; nil for HS256
 
+	jwk       string // the public half as a JWK (RFC 7517 section 4); empty for HS256
 	method    jwt.SigningMethod
 	signing   any // what method signs with: a crypto.Signer, or the bytes of an HS256 key
 	verifying any // what method verifies with: Public, or the bytes of an HS256 key
@@ -111,7 +112,10 @@ func newKey(algorithm Algorithm, private any) (*Key, error) {
 		return nil, fmt.Errorf("keyring: a private key of type %T does not sign %s", private, algorithm)
 	}
 	key.verifying = key.Public
-	key.ID, err = thumbprint(key.Public)
+	if key.ID, err = thumbprint(key.Public); err != nil {
+		return nil, err
+	}
+	key.jwk, err = jwk(key)
 	return key, err
 }
 
@@ -138,10 +142,9 @@ func newSecretKey(secret []byte) (*Key, error) {
 	}, nil
 }
 
-// thumbprint returns the JWK thumbprint (RFC 7638 section 3; for Ed25519, RFC 8037 section 2) of a public key: the SHA-256 of
-// its required members in lexicographic order, in base64url. It fails on a curve or type that we do not sign with.
-func thumbprint(public crypto.PublicKey) (string, error) {
-	var jwk string
+// publicMembers returns the members of a public key's JWK that are required of its type, in lexicographic order: for EC and RSA
+// RFC 7518 section 6, for Ed25519 RFC 8037 section 2. It fails on a curve or type that we do not sign with.
+func publicMembers(public crypto.PublicKey) (string, error) {
 	switch public := public.(type) {
 	case *ecdsa.PublicKey:
 		point, err := public.Bytes() // SEC 1 section 2.3.3, uncompressed: a 4, then both coordinates at full length
@@ -149,16 +152,25 @@ func thumbprint(public crypto.PublicKey) (string, error) {
 			return "", errors.New("keyring: not a point on P-256")
 		}
 		x, y := point[1:33], point[33:]
-		jwk = `{"crv":"P-256","kty":"EC","x":"` + encode(x) + `","y":"` + encode(y) + `"}`
+		return `"crv":"P-256","kty":"EC","x":"` + encode(x) + `","y":"` + encode(y) + `"`, nil
 	case *rsa.PublicKey:
 		e := big.NewInt(int64(public.E)).Bytes()
-		jwk = `{"e":"` + encode(e) + `","kty":"RSA","n":"` + encode(public.N.Bytes()) + `"}`
+		return `"e":"` + encode(e) + `","kty":"RSA","n":"` + encode(public.N.Bytes()) + `"`, nil
 	case ed25519.PublicKey:
-		jwk = `{"crv":"Ed25519","kty":"OKP","x":"` + encode(public) + `"}`
+		return `"crv":"Ed25519","kty":"OKP","x":"` + encode(public) + `"`, nil
 	default:
-		return "", fmt.Errorf("keyring: a public key of type %T has no thumbprint here", public)
+		return "", fmt.Errorf("keyring: a public key of type %T has no JWK here", public)
 	}
-	sum := sha256.Sum256([]byte(jwk))
+}
+
+// thumbprint returns the JWK thumbprint (RFC 7638 section 3; for Ed25519, RFC 8037 section 2) of a public key: the SHA-256 of
+// its required members in lexicographic order, in base64url. It fails where publicMembers does.
+func thumbprint(public crypto.PublicKey) (string, error) {
+	members, err := publicMembers(public)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte("{" + members + "}"))
 	return encode(sum[:]), nil
 }
 

@@ -72,6 +72,20 @@ func (m *Master) Key(label string, size int) ([]byte, error) {
 	return derive(m.secrets[0], "key", label, size)
 }
 
+// Keys returns what Key does for every one of the secrets, the first one's first: make with the first, accept all, so that what
+// was made under an older secret stays good while that one is still given.
+func (m *Master) Keys(label string, size int) ([][]byte, error) {
+	keys := make([][]byte, len(m.secrets))
+	for i, secret := range m.secrets {
+		key, err := derive(secret, "key", label, size)
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = key
+	}
+	return keys, nil
+}
+
 // Seal encrypts plaintext with AES-256-GCM under the first secret's sub-key for label, and binds it to additional, which is
 // not kept: Open wants the same again. The result is a random 96-bit nonce, the ciphertext, and a tag of 16 bytes; so one
 // label is good for 2³² calls (NIST SP 800-38D section 8.3).

@@ -206,6 +206,24 @@ func TestKey(t *testing.T) {
 	}
 }
 
+func TestKeysAreThoseOfEverySecret(t *testing.T) {
+	t.Parallel()
+	keys, err := parse(t, strings.Join([]string{one, two, three}, ",")).Keys("refresh", 32)
+	if err != nil || len(keys) != 3 {
+		t.Fatalf("%d keys: %v", len(keys), err)
+	}
+	for i, text := range []string{one, two, three} {
+		if want := key(t, parse(t, text), "refresh", 32); !bytes.Equal(keys[i], want) {
+			t.Errorf("key %d is not that of secret %d", i, i)
+		}
+	}
+	for _, size := range []int{0, 255*32 + 1} {
+		if _, err := parse(t, one).Keys("refresh", size); err == nil {
+			t.Errorf("keys of %d bytes", size)
+		}
+	}
+}
+
 // TestDerivationIsFixed holds keys that were computed step by step from RFC 5869 with another program's HMAC. What is sealed
 // today must open with every later version, so these never change.
 func TestDerivationIsFixed(t *testing.T) {

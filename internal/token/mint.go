@@ -16,7 +16,7 @@ import (
 // Mint returns a new access token for grant, in the profile of RFC 9068, signed with the ring's key (RFC 7515 section 5.1).
 //
 // It fails when the grant lacks an account, a session or an AuthTime, or carries so many roles and scopes that no server
-// would read the token.
+// would read the token. A NotAfter that has passed makes a token that is never accepted.
 func (s *Service) Mint(grant Grant) (Access, error) {
 	if grant.AccountID == (id.ID{}) || grant.SessionID == (id.ID{}) || grant.AuthTime.IsZero() {
 		return Access{}, errors.New("token: a grant without an account, a session or the time of a login")
@@ -24,6 +24,9 @@ func (s *Service) Mint(grant Grant) (Access, error) {
 	now := s.now().UTC()
 	issued := now.Truncate(time.Second)
 	expires := issued.Add(s.cfg.TTL).Truncate(time.Second)
+	if latest := grant.NotAfter.UTC().Truncate(time.Second); !grant.NotAfter.IsZero() && latest.Before(expires) {
+		expires = latest
+	}
 	key := s.ring.Signing()
 
 	head, err := json.Marshal(header{Algorithm: key.Algorithm, KeyID: key.ID, Type: mediaType})

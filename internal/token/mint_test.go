@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,54 @@ func TestMintWritesTheProfileAndNothingElse(t *testing.T) {
 				t.Errorf("it says that it lasts from %v to %v", access.IssuedAt, access.ExpiresAt)
 			}
 		})
+	}
+}
+
+func TestNotAfterShortensAToken(t *testing.T) {
+	t.Parallel()
+	issued := start().Truncate(time.Second)
+	for _, test := range []struct {
+		name     string
+		notAfter time.Time
+		want     time.Time
+	}{
+		{"none", time.Time{}, issued.Add(ttl)},
+		{"later", issued.Add(time.Hour), issued.Add(ttl)},
+		{"sooner", issued.Add(time.Minute), issued.Add(time.Minute)},
+		{"between two seconds", issued.Add(time.Minute + 999*time.Millisecond), issued.Add(time.Minute)},
+		{"in another zone", issued.Add(time.Minute).In(time.FixedZone("", 3600)), issued.Add(time.Minute)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s, g := newSetup(t, keyring.EdDSA), grant()
+			g.NotAfter = test.notAfter
+			access, err := s.Mint(g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exp := json.Number(strconv.FormatInt(test.want.Unix(), 10))
+			if got := decoded(t, access.Token, 1)["exp"]; got != exp || !access.ExpiresAt.Equal(test.want) {
+				t.Errorf("exp %v, said to be %v; want %v", got, access.ExpiresAt, test.want)
+			}
+			s.clock.nanoseconds.Store(test.want.Add(-1).UnixNano())
+			if _, err := s.Verify(t.Context(), access.Token); err != nil {
+				t.Errorf("before: %v", err)
+			}
+			s.clock.nanoseconds.Store(test.want.UnixNano())
+			if _, err := s.Verify(t.Context(), access.Token); err == nil {
+				t.Error("accepted afterwards")
+			}
+		})
+	}
+
+	s, g := newSetup(t, keyring.EdDSA), grant()
+	g.NotAfter = start().Add(-time.Hour)
+	access, err := s.Mint(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Verify(t.Context(), access.Token); err == nil {
+		t.Error("a token is accepted that ended before it was minted")
 	}
 }
 

@@ -103,15 +103,23 @@ func (s *setup) mint(tb testing.TB, g token.Grant) string {
 	return access.Token
 }
 
-// refusal returns what the verifier said no with, and fails the test if it did not.
+// refusal returns what the verifier said no with, and fails the test if it did not. Beside EXPIRED must stand somebody anonymous
+// with the session of the token and nothing more, beside everything else nobody.
 func refusal(tb testing.TB, caller *auth.Caller, err error) *fault.Error {
 	tb.Helper()
-	if caller != nil {
-		tb.Fatalf("accepted: the caller is %+v", caller)
-	}
 	known, ok := errors.AsType[*fault.Error](err)
 	if !ok {
-		tb.Fatalf("the error is %v, want a fault", err)
+		tb.Fatalf("the caller is %+v and the error %v, want a fault", caller, err)
+	}
+	if known.Reason != fault.Expired {
+		if caller != nil {
+			tb.Fatalf("refused with %v: the caller is %+v", known, caller)
+		}
+		return known
+	}
+	if caller == nil || caller.SignedIn() || caller.Lapsed == (id.ID{}) || caller.AccountID != (id.ID{}) ||
+		caller.SessionID != (id.ID{}) || caller.Roles != nil || caller.Scopes != (auth.ScopeSet{}) {
+		tb.Fatalf("expired: the caller is %+v", caller)
 	}
 	return known
 }

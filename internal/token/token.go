@@ -35,6 +35,7 @@ type Grant struct {
 	Scopes    []string  // scope; names without spaces
 	AuthTime  time.Time // auth_time: when the account's owner last proved who they are
 	AMR       []string  // amr: how they did so (RFC 8176), such as "pwd"
+	NotAfter  time.Time // the latest exp, when the session ends before the TTL; zero for none. Fractions of a second are cut off
 }
 
 // Access is a minted access token. Printing, logging and marshalling it show none of it; whoever hands it out reads Token.
@@ -65,7 +66,14 @@ type Service struct {
 	vocabulary *auth.Vocabulary
 	now        func() time.Time
 	cfg        Config
-	verified   *otter.Cache[digest, *auth.Caller]
+	verified   *otter.Cache[digest, verified]
+}
+
+// verified is a token that was found genuine. It names the key that signed it rather than holding it, so that a key which is
+// retired leaves memory.
+type verified struct {
+	caller *auth.Caller
+	keyID  string
 }
 
 // maxVerified bounds the memory that verified tokens take: about 8 MiB when full. It is as many as there are people asking
@@ -80,6 +88,9 @@ func New(ring *keyring.Ring, vocabulary *auth.Vocabulary, now func() time.Time, 
 		now:        now,
 		cfg:        cfg,
 		// Must fails on options that contradict each other, and these are constant.
-		verified: otter.Must(&otter.Options[digest, *auth.Caller]{MaximumSize: maxVerified}),
+		verified: otter.Must(&otter.Options[digest, verified]{MaximumSize: maxVerified}),
 	}
 }
+
+// TTL is how long a token lives whose grant has no NotAfter.
+func (s *Service) TTL() time.Duration { return s.cfg.TTL }

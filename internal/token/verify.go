@@ -47,10 +47,11 @@ const (
 type digest [sha256.Size]byte
 
 // Verify returns the caller that raw was minted for. The same value is returned to all who present the same token, from a
-// bounded cache until its exp.
+// bounded cache until its exp, or until its key is retired.
 //
 // The error is always a [*fault.Error]: UNAUTHENTICATED with the reason MISSING for an empty raw, EXPIRED for a token that is
-// genuine in everything but its exp, INVALID for every other; SERVICE_UNAVAILABLE when the keys could not be read.
+// genuine in everything but its exp, INVALID for every other; SERVICE_UNAVAILABLE when the keys could not be read. Beside
+// EXPIRED comes an anonymous caller, whose Lapsed is the token's session; beside the others nil.
 func (s *Service) Verify(ctx context.Context, raw string) (*auth.Caller, error) {
 	if raw == "" {
 		return nil, fault.Anonymous(fault.Missing)
@@ -59,54 +60,61 @@ func (s *Service) Verify(ctx context.Context, raw string) (*auth.Caller, error) 
 		return nil, refuse(fault.Invalid, errLength)
 	}
 	key := digestOf(raw)
-	caller, cached := s.verified.GetIfPresent(key)
+	seen, cached := s.verified.GetIfPresent(key)
 	if !cached {
 		var err error
-		if caller, err = s.verify(ctx, raw); err != nil {
+		if seen, err = s.verify(ctx, raw); err != nil {
 			return nil, err
 		}
 	}
+	now := s.now()
+	if cached && !s.ring.InForce(seen.keyID, now) {
+		s.verified.Invalidate(key)
+		return nil, refuse(fault.Invalid, errKey)
+	}
 	// Last, and on every call: only a token that is genuine otherwise is told that it has expired.
-	if !s.now().Before(caller.ExpiresAt) {
-		return nil, refuse(fault.Expired, errExpired)
+	if !now.Before(seen.caller.ExpiresAt) {
+		nobody := auth.Anonymous(refuse(fault.Expired, errExpired))
+		nobody.Lapsed = seen.caller.SessionID
+		return nobody, nobody.Refusal
 	}
 	if !cached {
-		s.verified.Set(key, caller)
+		s.verified.Set(key, seen)
 	}
-	return caller, nil
+	return seen.caller, nil
 }
 
 // verify looks at everything but exp, in the order of RFC 7515 section 5.2; the payload is not even parsed before the
 // signature holds. golang-jwt is asked for the signature alone, through the key: its parser would let unknown crit, b64, zip
 // and typ headers, duplicate members and line breaks pass.
-func (s *Service) verify(ctx context.Context, raw string) (*auth.Caller, error) {
+func (s *Service) verify(ctx context.Context, raw string) (verified, error) {
 	token, err := parse(raw)
 	if err != nil {
-		return nil, refuse(fault.Invalid, err)
+		return verified{}, refuse(fault.Invalid, err)
 	}
 	key, err := s.ring.Verifying(ctx, token.header.KeyID)
 	if errors.Is(err, keyring.ErrUnknown) {
-		return nil, refuse(fault.Invalid, errKey)
+		return verified{}, refuse(fault.Invalid, errKey)
 	}
 	if err != nil {
-		return nil, fault.Outage(fmt.Errorf("token: %w", err))
+		return verified{}, fault.Outage(fmt.Errorf("token: %w", err))
 	}
 	// One algorithm per key (RFC 8725 section 3.1): the header may only repeat what the key says.
 	if token.header.Algorithm != key.Algorithm {
-		return nil, refuse(fault.Invalid, errAlgorithm)
+		return verified{}, refuse(fault.Invalid, errAlgorithm)
 	}
 	if err := key.Verify(token.input, token.signature); err != nil {
-		return nil, refuse(fault.Invalid, errSignature)
+		return verified{}, refuse(fault.Invalid, errSignature)
 	}
 	var c claims
 	if err := unmarshal(token.payload, &c); err != nil {
-		return nil, refuse(fault.Invalid, errPayload)
+		return verified{}, refuse(fault.Invalid, errPayload)
 	}
 	caller, err := c.caller(s.cfg, s.vocabulary, s.now())
 	if err != nil {
-		return nil, refuse(fault.Invalid, err)
+		return verified{}, refuse(fault.Invalid, err)
 	}
-	return caller, nil
+	return verified{caller: caller, keyID: key.ID}, nil
 }
 
 func refuse(reason fault.Reason, cause error) *fault.Error {

@@ -100,8 +100,8 @@ func TestATokenIsVerifiedOnceAndSharedByAll(t *testing.T) {
 // A token ends at exp, to the nanosecond, whether it was verified before or not.
 func TestExpiryHasNoLeeway(t *testing.T) {
 	t.Parallel()
-	s := newSetup(t, keyring.ES256)
-	access, err := s.Mint(grant())
+	s, g := newSetup(t, keyring.ES256), grant()
+	access, err := s.Mint(g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +119,9 @@ func TestExpiryHasNoLeeway(t *testing.T) {
 		caller, err := service.Verify(t.Context(), access.Token)
 		if got := refusal(t, caller, err); got.Code != fault.Unauthenticated || got.Reason != fault.Expired {
 			t.Errorf("%s before: at its end the token is refused with %v %s, want EXPIRED", name, got, got.Reason)
+		}
+		if caller.Lapsed != g.SessionID {
+			t.Errorf("%s before: it is said to be of the session %s, want %s", name, caller.Lapsed, g.SessionID)
 		}
 	}
 }
