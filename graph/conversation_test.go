@@ -13,7 +13,8 @@ func TestConversations(t *testing.T) {
 	graphtest.Conversations(t, plan(t), filepath.Join("testdata", "*.txtar"), *update)
 }
 
-// TestStepUpConversations does the same with a stricter schema: nothing of ours asks for a recent sign-in or for a level yet.
+// TestStepUpConversations does the same with a stricter schema: of ours only changePassword asks for a recent sign-in, and
+// nothing asks for a level.
 func TestStepUpConversations(t *testing.T) {
 	graphtest.Conversations(t, stepUp(t), filepath.Join("testdata", "stepup", "*.txtar"), *update)
 }

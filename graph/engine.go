@@ -13,6 +13,7 @@ import (
 	"github.com/graph-gophers/graphql-go"
 
 	"gatehouse/internal/account"
+	"gatehouse/internal/audit"
 	"gatehouse/internal/operation"
 	"gatehouse/internal/policy"
 	"gatehouse/internal/role"
@@ -27,6 +28,7 @@ type Features struct {
 	Sessions *session.Service
 	Accounts *account.Service
 	Roles    *role.Service
+	Audit    *audit.Log
 	Rules    *policy.Engine // of the schema that is bound
 	Logger   *slog.Logger   // for the stacks of panics
 }

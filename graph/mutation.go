@@ -10,7 +10,9 @@ import (
 
 // OncePerOperation lists the fields that hash a password, and so may be selected only once in an operation: otherwise one
 // request could try many passwords, or keep a processor busy for seconds.
-func OncePerOperation() []string { return []string{"Mutation.register", "Mutation.login"} }
+func OncePerOperation() []string {
+	return []string{"Mutation.register", "Mutation.login", "Mutation.changePassword"}
+}
 
 // Mutation resolves the fields of Mutation.
 type Mutation[U any] struct {
@@ -30,7 +32,7 @@ func (m *Mutation[U]) Login(ctx context.Context, args struct{ Input account.Cred
 	return m.signIn(ctx, found, tokens, err)
 }
 
-// signIn wraps what the features return to someone who comes in.
+// signIn wraps what the features return to whoever gets tokens.
 func (m *Mutation[U]) signIn(
 	ctx context.Context, a *account.Account, t session.Tokens, err error,
 ) (*SignInPayload[U], error) {
@@ -39,13 +41,13 @@ func (m *Mutation[U]) signIn(
 		return &SignInPayload[U]{UserErrors: NewUserErrors(refused)}, err
 	}
 	return &SignInPayload[U]{
-		User:       newUsers(ctx, m.features.Roles, m.wrap, a)[0],
+		User:       newUsers(ctx, m.features, m.wrap, t.SessionID, a)[0],
 		Tokens:     &tokens{t},
 		UserErrors: []UserError{},
 	}, nil
 }
 
-// SignInPayload resolves RegisterPayload and LoginPayload alike.
+// SignInPayload resolves the payloads of all mutations that return tokens.
 type SignInPayload[U any] struct {
 	User       *U
 	Tokens     *tokens
@@ -55,7 +57,7 @@ type SignInPayload[U any] struct {
 // tokenType is how an access token is sent (RFC 6750).
 const tokenType = "Bearer"
 
-// tokens resolves Tokens; RefreshToken resolves by itself.
+// tokens resolves Tokens.
 type tokens struct{ session.Tokens }
 
 func (t *tokens) AccessToken() string { return t.Access.Token }
@@ -68,12 +70,9 @@ func (t *tokens) ExpiresIn() int32 {
 
 func (t *tokens) ExpiresAt() DateTime { return DateTime{t.Access.ExpiresAt} }
 
-func (t *tokens) RefreshExpiresAt() *DateTime {
-	if t.Tokens.RefreshExpiresAt == nil {
-		return nil
-	}
-	return &DateTime{*t.Tokens.RefreshExpiresAt}
-}
+func (t *tokens) RefreshToken() *string { return optional(t.Refresh.Reveal()) }
+
+func (t *tokens) RefreshExpiresAt() DateTime { return DateTime{t.Tokens.RefreshExpiresAt} }
 
 // UserError resolves UserError; Code and Message resolve by themselves.
 type UserError struct{ fault.UserError }

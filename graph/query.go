@@ -7,7 +7,6 @@ import (
 
 	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
-	"gatehouse/internal/id"
 	"gatehouse/internal/store"
 )
 
@@ -22,30 +21,27 @@ type Query[U any] struct {
 
 // Me answers UNAUTHENTICATED when the account was deleted or disabled after its access token was made.
 func (q *Query[U]) Me(ctx context.Context) (*U, error) {
-	found, err := q.features.Accounts.ByID(ctx, auth.FromContext(ctx).AccountID)
+	caller := auth.FromContext(ctx)
+	found, err := q.features.Accounts.ByID(ctx, caller.AccountID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && found.Disabled() {
 		return nil, fault.Anonymous(fault.Revoked)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newUsers(ctx, q.features.Roles, q.wrap, found)[0], nil
+	return newUsers(ctx, q.features, q.wrap, caller.SessionID, found)[0], nil
 }
 
-// User answers null also for a text that is no id: it is the id of nobody.
+// User answers null where there is no such account.
 func (q *Query[U]) User(ctx context.Context, args struct{ ID ID }) (*U, error) {
-	accountID, err := id.Parse(string(args.ID))
-	if errors.Is(err, id.ErrMalformed) {
-		return nil, nil
-	}
-	found, err := q.features.Accounts.ByID(ctx, accountID)
+	found, err := q.features.Accounts.ByID(ctx, parse(args.ID))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newUsers(ctx, q.features.Roles, q.wrap, found)[0], nil
+	return newUsers(ctx, q.features, q.wrap, auth.FromContext(ctx).SessionID, found)[0], nil
 }
 
 // Users lists all accounts.
@@ -54,7 +50,8 @@ func (q *Query[U]) Users(ctx context.Context, args PageArgs) (*Connection[*U], e
 	if err != nil {
 		return nil, err
 	}
-	return NewConnection(accounts, newUsers(ctx, q.features.Roles, q.wrap, accounts.Nodes...)), nil
+	users := newUsers(ctx, q.features, q.wrap, auth.FromContext(ctx).SessionID, accounts.Nodes...)
+	return NewConnection(accounts, users), nil
 }
 
 // Can tells the caller which coordinates are theirs to try.

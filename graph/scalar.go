@@ -5,10 +5,46 @@ import (
 	"time"
 
 	"github.com/graph-gophers/graphql-go"
+
+	"gatehouse/internal/id"
 )
 
 // ID is the scalar ID, of arguments and of answers.
 type ID = graphql.ID
+
+// parse returns what an argument is the id of: for a text that is no id, the id of nothing.
+func parse(argument ID) id.ID {
+	parsed, err := id.Parse(string(argument))
+	if err != nil {
+		return id.ID{}
+	}
+	return parsed
+}
+
+// reference returns the id of something else, nil where there is none.
+func reference(to *id.ID) *ID {
+	if to == nil {
+		return nil
+	}
+	text := ID(to.String())
+	return &text
+}
+
+// optional returns nil for a text that is not there.
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// given returns an argument that may be left out: empty if it was.
+func given(argument *string) string {
+	if argument == nil {
+		return ""
+	}
+	return *argument
+}
 
 // errOutputOnly is what a scalar answers that no argument of the schema has yet.
 var errOutputOnly = errors.New("graph: the scalar appears in answers only")

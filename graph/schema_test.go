@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/graph"
+	"gatehouse/internal/audit"
 	"gatehouse/internal/operation"
 	"gatehouse/internal/page"
 	"gatehouse/internal/policy"
@@ -102,7 +103,7 @@ func TestSchemaHidesSecrets(t *testing.T) {
 	schema, err := operation.LoadSchema("schema.graphqls", readSchema(t))
 	must(t, err)
 	for name, definition := range schema.Types {
-		if definition.Kind == "INPUT_OBJECT" {
+		if definition.Kind == "INPUT_OBJECT" || definition == schema.Mutation {
 			continue
 		}
 		for _, field := range definition.Fields {
@@ -115,16 +116,44 @@ func TestSchemaHidesSecrets(t *testing.T) {
 	}
 }
 
+// TestSchemaDefaults holds what the schema says of page sizes, wherever it does, to what package page does.
 func TestSchemaDefaults(t *testing.T) {
 	t.Parallel()
 	schema, err := operation.LoadSchema("schema.graphqls", readSchema(t))
 	must(t, err)
-	first := schema.Query.Fields.ForName("users").Arguments.ForName("first")
-	if got := first.DefaultValue.Raw; got != strconv.Itoa(page.DefaultSize) {
-		t.Errorf("users(first:) is %s by default, package page says %d", got, page.DefaultSize)
+	connections := 0
+	for name, definition := range schema.Types {
+		for _, field := range definition.Fields {
+			first := field.Arguments.ForName("first")
+			if first == nil {
+				continue
+			}
+			connections++
+			if got := first.DefaultValue.Raw; got != strconv.Itoa(page.DefaultSize) {
+				t.Errorf("%s.%s(first:) is %s by default, package page says %d", name, field.Name, got, page.DefaultSize)
+			}
+			if !strings.Contains(first.Description, "1 to "+strconv.Itoa(page.MaxSize)) {
+				t.Errorf("%s.%s(first:) is described as %q, package page says at most %d",
+					name, field.Name, first.Description, page.MaxSize)
+			}
+		}
 	}
-	if !strings.Contains(first.Description, "1 to "+strconv.Itoa(page.MaxSize)) {
-		t.Errorf("users(first:) is described as %q, package page says at most %d", first.Description, page.MaxSize)
+	if connections == 0 {
+		t.Error("the schema has no connections")
+	}
+}
+
+// TestAuditEvents holds the enum AuditEvent to the events of package audit, in their order.
+func TestAuditEvents(t *testing.T) {
+	t.Parallel()
+	schema, err := operation.LoadSchema("schema.graphqls", readSchema(t))
+	must(t, err)
+	var inSchema []audit.Event
+	for _, value := range schema.Types["AuditEvent"].EnumValues {
+		inSchema = append(inSchema, audit.Event(value.Name))
+	}
+	if diff := cmp.Diff(audit.Events(), inSchema); diff != "" {
+		t.Errorf("AuditEvent is not what package audit has (-audit +schema):\n%s", diff)
 	}
 }
 

@@ -6,29 +6,32 @@ import (
 
 	"gatehouse/internal/account"
 	"gatehouse/internal/id"
-	"gatehouse/internal/role"
 )
 
 // User resolves User. EmailVerified, Username and Name resolve by themselves from the account.
 type User struct {
 	account.Account
 
+	features Features
+	asking   id.ID                              // the session that the answer goes to; zero if there is none
 	grants   func() (map[id.ID][]string, error) // the roles of all accounts it was made with, read when first asked for
-	registry *role.Registry
 }
 
-// newUsers wraps accounts that are shown together: the roles of all of them are read by one query, if any are selected.
-func newUsers[U any](ctx context.Context, roles *role.Service, wrap func(User) *U, accounts ...*account.Account) []*U {
+// newUsers wraps accounts that are shown together, to the session that is asking: the roles of all of them are read by one query,
+// if any are selected.
+func newUsers[U any](
+	ctx context.Context, features Features, wrap func(User) *U, asking id.ID, accounts ...*account.Account,
+) []*U {
 	grants := sync.OnceValues(func() (map[id.ID][]string, error) {
 		ids := make([]id.ID, len(accounts))
 		for i, a := range accounts {
 			ids[i] = a.ID
 		}
-		return roles.Of(ctx, ids...)
+		return features.Roles.Of(ctx, ids...)
 	})
 	users := make([]*U, len(accounts))
 	for i, a := range accounts {
-		users[i] = wrap(User{Account: *a, grants: grants, registry: roles.Registry()})
+		users[i] = wrap(User{Account: *a, features: features, asking: asking, grants: grants})
 	}
 	return users
 }
@@ -57,7 +60,7 @@ func (u *User) Scopes() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return u.registry.Scopes(roles), nil
+	return u.features.Roles.Registry().Scopes(roles), nil
 }
 
 // CreatedAt returns when the account was opened.

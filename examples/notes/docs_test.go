@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -35,6 +36,37 @@ func TestDocumentShowsTheFiles(t *testing.T) {
 				break
 			}
 			rest = "\n" + after
+		}
+	}
+}
+
+// TestDocumentSaysWhereItLives does what docs/extending.md says of a repository of one's own, in a folder above Gatehouse's.
+// Instead of the last command, which would run the program, the Go tool is asked for all that the program and its tests are made
+// of: it fails where one package may not import another.
+func TestDocumentSaysWhereItLives(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	must(t, err)
+	document, err := os.ReadFile(filepath.Join(root, "docs", "extending.md"))
+	must(t, err)
+	_, section, _ := strings.Cut(string(document), "## Where it lives\n")
+	_, section, _ = strings.Cut(section, "\n```sh\n")
+	commands, _, found := strings.Cut(section, "go run ./notes\n```")
+	if !found {
+		t.Fatal("docs/extending.md has lost its commands")
+	}
+	folder := t.TempDir()
+	must(t, os.Symlink(root, filepath.Join(folder, "gatehouse")))
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", commands+"go list -deps -test ./notes >packages")
+	shell.Dir = folder
+	if said, err := shell.CombinedOutput(); err != nil {
+		t.Fatalf("%v:\n%s", err, said)
+	}
+	packages, err := os.ReadFile(filepath.Join(folder, "packages"))
+	must(t, err)
+	for _, want := range []string{"gatehouse/notes", "gatehouse/notes/note", "gatehouse/internal/server", "gatehouse/graph"} {
+		if !strings.Contains("\n"+string(packages), "\n"+want+"\n") {
+			t.Errorf("the program is not made of %s", want)
 		}
 	}
 }

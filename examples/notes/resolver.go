@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 
 	"gatehouse/examples/notes/note"
 	"gatehouse/graph"
@@ -47,6 +48,14 @@ func (q *query) Notes(ctx context.Context, args struct {
 },
 ) (*connection, error) {
 	return list(ctx, q.service, parse(args.AccountID), args.PageArgs)
+}
+
+func (q *query) NoteCount(ctx context.Context) (*int32, error) {
+	n, err := q.service.Count(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return new(int32(min(n, math.MaxInt32))), nil // GraphQL's Int has no more
 }
 
 // mutation resolves Mutation: Gatehouse's fields, and those that notes.graphqls adds.

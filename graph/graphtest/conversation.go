@@ -29,8 +29,8 @@ import (
 //	NAME.response    how far it came, and the answer
 //	NAME.do          instead of an operation, what happens on the server: see (*conversation).do
 //
-// What differs from run to run reads <id 1>, <token 1> or <cursor 1>, numbered as they first appear; in a request it stands
-// for the value, and <long> for a very long text. Time stands still unless a step lets it pass.
+// What differs from run to run reads <id 1>, <token 1>, <refresh 1> or <cursor 1>, numbered as they first appear; in a request
+// it stands for the value, and <long> for a very long text. Time stands still unless a step lets it pass.
 func Conversations(t *testing.T, plan Plan, pattern string, update bool) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -164,8 +164,9 @@ func (c *conversation) do(ctx context.Context, command []string) error {
 	}
 }
 
-// varying matches what differs from run to run: ids, access tokens, and cursors, which only their names tell.
-var varying = regexp.MustCompile(`"[0-9a-f]{8}-[0-9a-f-]{27}"|"eyJ[\w.-]+"|"(?:cursor|startCursor|endCursor)": "[\w-]+"`)
+// varying matches what differs from run to run: ids, access tokens, refresh tokens, and cursors, which only their names tell.
+var varying = regexp.MustCompile(
+	`"[0-9a-f]{8}-[0-9a-f-]{27}"|"eyJ[\w.-]+"|"ghrt_[\w-]+"|"(?:cursor|startCursor|endCursor)": "[\w-]+"`)
 
 // name puts placeholders in the place of what varies.
 func (c *conversation) name(text string) string {
@@ -176,6 +177,8 @@ func (c *conversation) name(text string) string {
 			member, kind, value = key+": ", "cursor", strings.Trim(rest, `"`)
 		} else if strings.HasPrefix(value, "eyJ") {
 			kind = "token"
+		} else if strings.HasPrefix(value, "ghrt_") {
+			kind = "refresh"
 		}
 		if c.names[value] == "" {
 			number := 1

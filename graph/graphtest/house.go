@@ -6,6 +6,7 @@ package graphtest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"gatehouse/graph"
 	"gatehouse/internal/account"
+	"gatehouse/internal/audit"
 	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
 	"gatehouse/internal/id"
@@ -34,11 +36,16 @@ import (
 // RequestID is the id of every request of a House.
 const RequestID = "the-request-id"
 
+// firefox is the user agent of every request of a House.
+const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
 // Plan is what a House is built from.
 type Plan struct {
 	SDL      string // the whole schema
 	Registry *role.Registry
 	Beside   []store.Migrations // those of a team
+	// OncePerOperation lists a team's root fields that check a password, beside Gatehouse's.
+	OncePerOperation []string
 	// Bind makes what executes operations. Nil means [graph.New].
 	Bind func(sdl string, features graph.Features, db *store.DB, now func() time.Time) (operation.Engine, error)
 }
@@ -86,12 +93,18 @@ func New(t testing.TB, kind string, plan Plan) *House {
 	})
 	cheap := password.New(password.Config{Params: password.Params{Memory: 8, Time: 1}})
 	h.Accounts = account.New(db, cheap, h.Clock)
-	h.Roles = role.New(db, plan.Registry, h.Clock)
-	h.Sessions = session.New(db, h.Accounts, h.Roles, tokens, h.Clock, session.Config{Logger: logger})
+	log := audit.New(db, h.Clock)
+	h.Roles = role.New(db, plan.Registry, log, h.Clock)
+	h.Sessions, err = session.New(db, h.Accounts, h.Roles, tokens, log, h.Clock, session.Config{
+		Logger: logger, Master: master, Grace: 30 * time.Second,
+	})
+	must(t, err)
 	must(t, h.Sessions.Sync(t.Context()))
 
 	_, rules := plan.Compile(t, h.Clock)
-	h.Features = graph.Features{Sessions: h.Sessions, Accounts: h.Accounts, Roles: h.Roles, Rules: rules, Logger: logger}
+	h.Features = graph.Features{
+		Sessions: h.Sessions, Accounts: h.Accounts, Roles: h.Roles, Audit: log, Rules: rules, Logger: logger,
+	}
 	engine, err := plan.bind(h)
 	must(t, err)
 	h.Executor = NewExecutor(t, plan, engine, h.Clock, logger)
@@ -123,7 +136,7 @@ func NewExecutor(
 	schema, rules := plan.Compile(t, now)
 	executor, err := operation.New(operation.Config{
 		Schema: schema, Policy: rules, Engine: engine, Logger: logger, OpenIntrospection: true,
-		OncePerOperation: graph.OncePerOperation(),
+		OncePerOperation: slices.Concat(graph.OncePerOperation(), plan.OncePerOperation),
 	})
 	must(t, err)
 	return executor
@@ -166,12 +179,12 @@ func (h *House) Wait(ctx context.Context, d time.Duration) error {
 
 // Ask executes an operation for whoever the access token belongs to; nobody when it is empty.
 func (h *House) Ask(ctx context.Context, accessToken string, req operation.Request) *operation.Response {
-	ctx = request.NewContext(ctx, request.Info{ID: RequestID, Address: "192.0.2.1", UserAgent: "test"})
+	ctx = request.NewContext(ctx, request.Info{ID: RequestID, Address: "192.0.2.1", UserAgent: firefox})
 	if accessToken == "" {
 		return h.Executor.Execute(ctx, req)
 	}
 	caller, err := h.Sessions.Authenticate(ctx, accessToken)
-	if err != nil {
+	if caller == nil {
 		caller = auth.Anonymous(fault.From(err))
 	}
 	return h.Executor.Execute(auth.NewContext(ctx, caller), req)

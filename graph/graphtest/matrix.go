@@ -3,6 +3,7 @@ package graphtest
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -29,6 +30,11 @@ func (c *Counter) Execute(context.Context, operation.Request) operation.Result {
 	return operation.Result{Data: json.RawMessage("{}")}
 }
 
+// Subscribe counts, once it is taken from.
+func (c *Counter) Subscribe(ctx context.Context, req operation.Request) iter.Seq[operation.Result] {
+	return func(yield func(operation.Result) bool) { yield(c.Execute(ctx, req)) }
+}
+
 // Calls returns how often the engine was asked.
 func (c *Counter) Calls() int64 { return c.calls.Load() }
 
@@ -53,7 +59,7 @@ func Matrix(t *testing.T, plan Plan) {
 	m := &matrix{
 		schema: schema, rules: rules, vocabulary: plan.Registry.Vocabulary(), engine: engine,
 		executor: NewExecutor(t, plan, engine, func() time.Time { return noon }, slog.New(slog.DiscardHandler)),
-		tried:    map[string]map[string]int{},
+		tried:    map[string]map[string]int{}, refused: map[string]map[string]int{},
 	}
 	operations, requests := 0, 0
 	for _, way := range m.ways() {
@@ -61,7 +67,7 @@ func Matrix(t *testing.T, plan Plan) {
 			for _, style := range styles {
 				query, variables := m.write(way, shape, style)
 				operations++
-				requests += m.try(t, way, query, variables)
+				requests += m.try(t, attempt{way, shape.name, style, query, variables})
 			}
 		}
 	}
@@ -69,24 +75,37 @@ func Matrix(t *testing.T, plan Plan) {
 	t.Logf("%d protected coordinates, %d operations, %d requests", len(m.tried), operations, requests)
 }
 
-// abstract returns an interface and a union of all objects, and fields that return them.
+// abstract returns a union and two interfaces of all objects, so that either can stand around the other, and fields that return
+// them; and a union and an interface of the roots, which no field returns.
 func abstract(t *testing.T, plan Plan) string {
 	t.Helper()
 	schema, _ := plan.Compile(t, time.Now)
 	var members []string
 	var text strings.Builder
-	text.WriteString("\ninterface MatrixInterface { matrix: ID }\n")
+	text.WriteString("\ninterface MatrixInterface { matrix: ID }\ninterface MatrixTwin { matrix: ID }\n")
 	for _, name := range slices.Sorted(maps.Keys(schema.Types)) {
 		def := schema.Types[name]
 		if def.Kind != ast.Object || def.BuiltIn || isRoot(schema, def) {
 			continue
 		}
 		members = append(members, name)
-		text.WriteString("extend type " + name + " implements MatrixInterface { matrix: ID }\n")
+		text.WriteString("extend type " + name + " implements MatrixInterface & MatrixTwin { matrix: ID }\n")
 	}
 	text.WriteString("union MatrixUnion = " + strings.Join(members, " | ") + "\n")
-	text.WriteString("extend type Query {\n  matrixInterface: MatrixInterface @public(reason: \"Leads everywhere.\")\n" +
-		"  matrixUnion: MatrixUnion @public(reason: \"Leads everywhere.\")\n}\n")
+	var roots []string
+	for _, root := range []*ast.Definition{schema.Query, schema.Mutation} {
+		if root != nil {
+			roots = append(roots, root.Name)
+			text.WriteString("extend type " + root.Name + " implements MatrixRoot {\n" +
+				"  matrixRoot: ID @public(reason: \"Leads nowhere.\")\n}\n")
+		}
+	}
+	text.WriteString("interface MatrixRoot { matrixRoot: ID }\nunion MatrixRoots = " + strings.Join(roots, " | ") + "\n")
+	text.WriteString("extend type Query {\n")
+	for _, field := range []string{"matrixInterface: MatrixInterface", "matrixTwin: MatrixTwin", "matrixUnion: MatrixUnion"} {
+		text.WriteString("  " + field + " @public(reason: \"Leads everywhere.\")\n")
+	}
+	text.WriteString("}\n")
 	return text.String()
 }
 
@@ -102,6 +121,15 @@ type matrix struct {
 	engine     *Counter
 	executor   *operation.Executor
 	tried      map[string]map[string]int // protected coordinate → who → how often they were refused there
+	refused    map[string]map[string]int // protected coordinate → shape or style → how often somebody was refused in it
+}
+
+// attempt is one operation: how it goes where, and how it is written.
+type attempt struct {
+	way          []hop
+	shape, style string
+	query        string
+	variables    map[string]any
 }
 
 // standing is who a caller is, in the words of a schema.
@@ -121,8 +149,9 @@ type suspect struct {
 }
 
 // try sends an operation for all kinds of callers and returns how many.
-func (m *matrix) try(t *testing.T, way []hop, query string, variables map[string]any) int {
+func (m *matrix) try(t *testing.T, a attempt) int {
 	t.Helper()
+	way, query := a.way, a.query
 	all := m.suspects(way)
 	last := way[len(way)-1]
 	at := last.coordinate()
@@ -130,23 +159,27 @@ func (m *matrix) try(t *testing.T, way []hop, query string, variables map[string
 		permitted := !slices.ContainsFunc(way, func(h hop) bool { return !h.admits(s.standing) })
 		caller := m.caller(s)
 		before := m.engine.Calls()
-		r := m.executor.Execute(auth.NewContext(t.Context(), caller), operation.Request{Query: query, Variables: variables})
+		r := m.executor.Execute(auth.NewContext(t.Context(), caller), operation.Request{Query: query, Variables: a.variables})
 		ran := m.engine.Calls() - before
 		if permitted {
 			if r.Stage != operation.Executed || ran != 1 {
 				t.Errorf("%s, %s: %v, and %d ran\n%s\n%v", at, s.who, r.Stage, ran, query, told(r))
 			}
-			m.count(at, "permitted", last)
+			m.count(last, "permitted")
 			continue
 		}
 		if ran != 0 || r.Data != nil || r.Stage != operation.Denied && r.Stage != operation.Refused {
 			t.Errorf("%s, %s: %v, and %d ran\n%s\n%v", at, s.who, r.Stage, ran, query, told(r))
 		}
-		if unseen := m.unseen(way, caller); unseen != (r.Stage == operation.Refused) {
-			t.Errorf("%s, %s: %v, and that it is hidden is %v\n%s\n%v", at, s.who, r.Stage, unseen, query, told(r))
-		} else if unseen {
-			m.count(at, s.who, last)
+		if m.unseen(way, caller) {
+			if !s.keptInTheDark(r) {
+				t.Errorf("%s, %s: %v tells of what is hidden\n%s\n%v", at, s.who, r.Stage, query, told(r))
+			}
+			m.count(last, s.who, a.shape, a.style)
 			continue
+		}
+		if r.Stage == operation.Refused {
+			t.Errorf("%s, %s: refused, and nothing on the way is hidden\n%s\n%v", at, s.who, query, told(r))
 		}
 		named := slices.ContainsFunc(r.Errors, func(e *operation.Error) bool {
 			return e.Extensions["coordinate"] == at && len(e.Path) == len(way) && last.says(s, e.Extensions)
@@ -154,10 +187,24 @@ func (m *matrix) try(t *testing.T, way []hop, query string, variables map[string
 		if admitted := last.admits(s.standing); named == admitted {
 			t.Errorf("%s, %s: that it is among the denials is %v\n%s\n%v", at, s.who, named, query, told(r))
 		} else if !admitted {
-			m.count(at, s.who, last)
+			m.count(last, s.who, a.shape, a.style)
 		}
 	}
 	return len(all)
+}
+
+// keptInTheDark reports whether a response gives nothing away to a suspect who does not see what they asked for: it is that to an
+// unknown field. Whoever sent a credential that is no good is told so instead, since with a good one they might see more.
+func (s suspect) keptInTheDark(r *operation.Response) bool {
+	if s.refusal == nil || s.refusal.Reason == fault.Missing {
+		return r.Stage == operation.Refused
+	}
+	if r.Stage != operation.Denied || len(r.Errors) != 1 || r.Errors[0].Path != nil {
+		return false
+	}
+	_, named := r.Errors[0].Extensions["coordinate"]
+	return !named && r.Errors[0].Extensions["code"] == string(s.refusal.Code) &&
+		r.Errors[0].Extensions["reason"] == string(s.refusal.Reason)
 }
 
 // says reports whether a denial of the hop carries the right code: by what would help the suspect.
@@ -189,15 +236,19 @@ func (m *matrix) unseen(way []hop, caller *auth.Caller) bool {
 	})
 }
 
-// count notes what happened at a place that is protected.
-func (m *matrix) count(at, who string, last hop) {
+// count notes whom something happened to at a place that is protected, and how it was written if they were refused.
+func (m *matrix) count(last hop, who string, written ...string) {
 	if len(last.binds) == 0 {
 		return
 	}
+	at := last.coordinate()
 	if m.tried[at] == nil {
-		m.tried[at] = map[string]int{}
+		m.tried[at], m.refused[at] = map[string]int{}, map[string]int{}
 	}
 	m.tried[at][who]++
+	for _, how := range written {
+		m.refused[at][how]++
+	}
 }
 
 // suspects returns the least privileged caller who passes the whole way, those who fall short of it by one thing, and the
@@ -293,7 +344,7 @@ func (m *matrix) check(t *testing.T) {
 				if b.has("scopes") || b.has("orScopes") {
 					wanted = append(wanted, "scope missing")
 				}
-				if b.byArgument() {
+				if b.has("owner") {
 					wanted = append(wanted, "another user")
 				}
 				if b.has("maxAge") {
@@ -306,6 +357,12 @@ func (m *matrix) check(t *testing.T) {
 			for _, who := range wanted {
 				if m.tried[h.coordinate()][who] == 0 {
 					t.Errorf("%s: the matrix has no case of: %s", h.coordinate(), who)
+				}
+			}
+			shapes := []string{plainly, aliased, inFragment, onInterface, onUnion, underInclude, underSkip}
+			for _, how := range append(shapes, styles...) {
+				if m.refused[h.coordinate()][how] == 0 {
+					t.Errorf("%s: nobody is refused: %s", h.coordinate(), how)
 				}
 			}
 		}

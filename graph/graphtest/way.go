@@ -251,35 +251,58 @@ func (m *matrix) ways() [][]hop {
 	return all
 }
 
-// styles are the ways to write an argument.
+// styles are the ways to write an argument: as a literal, as a variable that is sent, and as one that is left to its default.
+// With "inside" it is only the id, in the midst of an input object.
 var styles = []string{"literals", "variables inside", "variables' defaults inside", "variables", "variables' defaults"}
 
-// shapes returns the ways to select a field of a type. FIELD stands for the field with its arguments, REST for what it
-// selects; what follows # are fragments.
-func (m *matrix) shapes(def *ast.Definition) []string {
-	shapes := []string{
-		"FIELD REST",
-		"z: FIELD REST",
-		"...A # fragment A on T { ...B } fragment B on T { z: FIELD REST }",
-		"... { z: FIELD @include(if: true) REST }",
-		"... @include(if: $yes) { z: FIELD REST }",
-		"z: FIELD @skip(if: $no) REST",
-		"...A @include(if: $yes) # fragment A on T { ... on T @skip(if: $no) { FIELD REST } }",
+// shape is a way to select a field. In its text FIELD stands for the field with its arguments, T for the type that has it, REST
+// for what it selects; what follows # are fragments.
+type shape struct{ name, text string }
+
+// The names of the shapes that every field has to be tried in, beside the styles of arguments.
+const (
+	plainly      = "plainly"
+	aliased      = "under an alias"
+	inFragment   = "in a named fragment"
+	onInterface  = "in an inline fragment on an interface"
+	onUnion      = "in an inline fragment on a union"
+	underInclude = "under @include"
+	underSkip    = "under @skip"
+)
+
+// shapes returns the ways to select a field of a type.
+func (m *matrix) shapes(def *ast.Definition) []shape {
+	shapes := []shape{
+		{plainly, "FIELD REST"},
+		{aliased, "z: FIELD REST"},
+		{inFragment, "...A # fragment A on T { ...B } fragment B on T { z: FIELD REST }"},
+		{underInclude, "... { z: FIELD @include(if: true) REST }"},
+		{underInclude, "... @include(if: $yes) { z: FIELD REST }"},
+		{underSkip, "z: FIELD @skip(if: $no) REST"},
+		{underInclude, "...A @include(if: $yes) # fragment A on T { ... on T @skip(if: $no) { FIELD REST } }"},
 	}
+	inside := m.objects(def)
 	for _, name := range slices.Sorted(maps.Keys(m.schema.Types)) {
 		around := m.schema.Types[name]
-		if around.Kind == ast.Union && slices.Contains(around.Types, def.Name) || slices.Contains(def.Interfaces, name) {
-			shapes = append(shapes, "... on "+name+" { ... on T { z: FIELD REST } }")
+		objects := m.objects(around)
+		narrows := slices.ContainsFunc(inside, func(one *ast.Definition) bool { return !slices.Contains(objects, one) })
+		if around == def || !around.IsAbstractType() || narrows {
+			continue
 		}
+		how := onInterface
+		if around.Kind == ast.Union {
+			how = onUnion
+		}
+		shapes = append(shapes, shape{how, "... on " + name + " { ... on T { z: FIELD REST } }"})
 	}
 	for i := range shapes {
-		shapes[i] = strings.ReplaceAll(shapes[i], "on T ", "on "+def.Name+" ")
+		shapes[i].text = strings.ReplaceAll(shapes[i].text, "on T ", "on "+def.Name+" ")
 	}
 	return shapes
 }
 
 // write writes an operation that goes the way.
-func (m *matrix) write(way []hop, shape, style string) (query string, variables map[string]any) {
+func (m *matrix) write(way []hop, in shape, style string) (query string, variables map[string]any) {
 	w := &writing{matrix: m, style: style, variables: map[string]any{}}
 	selected, fragments := "", ""
 	for i, h := range slices.Backward(way) {
@@ -295,12 +318,12 @@ func (m *matrix) write(way []hop, shape, style string) (query string, variables 
 		if h.field != nil && !m.schema.Types[h.field.Type.Name()].IsLeafType() {
 			rest = "{ ... @include(if: false) { __typename } }"
 		}
-		selected, fragments, _ = strings.Cut(strings.NewReplacer("FIELD", name+arguments, "REST", rest).Replace(shape), "#")
-		if strings.Contains(shape, "$yes") {
+		selected, fragments, _ = strings.Cut(strings.NewReplacer("FIELD", name+arguments, "REST", rest).Replace(in.text), "#")
+		if strings.Contains(in.text, "$yes") {
 			w.defined = append(w.defined, "$yes: Boolean!")
 			w.variables["yes"] = true
 		}
-		if strings.Contains(shape, "$no") {
+		if strings.Contains(in.text, "$no") {
 			w.defined = append(w.defined, "$no: Boolean = false")
 		}
 	}

@@ -23,9 +23,7 @@ func TestAuthenticate(t *testing.T) {
 		service := newService(db, cheap)
 		ann := register(t, service, "ann@example.com", "ann")
 		gone := register(t, service, "gone@example.com", "gone")
-		if err := service.Disable(t.Context(), gone.ID); err != nil {
-			t.Fatal(err)
-		}
+		disable(t, service, gone.ID)
 
 		for name, c := range map[string]account.Credentials{
 			"address":                     {Email: ptr("ann@example.com"), Password: goodPassword},
@@ -96,9 +94,7 @@ func TestLoginRenewsAnOutdatedHash(t *testing.T) {
 		ann := register(t, newService(db, cheap), "ann@example.com", "")
 		gone := register(t, newService(db, cheap), "gone@example.com", "")
 		service := newService(db, dearer)
-		if err := service.Disable(t.Context(), gone.ID); err != nil {
-			t.Fatal(err)
-		}
+		disable(t, service, gone.ID)
 		hash := func(email string) string {
 			a, err := service.ByEmail(t.Context(), email)
 			if err != nil {
@@ -141,20 +137,65 @@ func TestDisableAndRecordLogin(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		service := newService(db, cheap)
 		ann := register(t, service, "ann@example.com", "")
-		if err := service.RecordLogin(t.Context(), ann.ID); err != nil {
+		if err := service.RecordLogin(t.Context(), ann); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // the second time changes nothing
-			if err := service.Disable(t.Context(), ann.ID); err != nil {
-				t.Fatal(err)
+		for _, want := range []bool{true, false} { // the second time changes nothing
+			if disabled, err := service.Disable(t.Context(), ann.ID); err != nil || disabled != want {
+				t.Fatalf("disabled %t, %v; want %t", disabled, err, want)
 			}
 			got, err := service.ByID(t.Context(), ann.ID)
 			if err != nil || !got.Disabled() || !got.DisabledAt.Equal(noon) || !got.LastLoginAt.Equal(noon) {
 				t.Errorf("disabled at %v, last login at %v: %v", got.DisabledAt, got.LastLoginAt, err)
 			}
 		}
-		expectCodes(t, service.RecordLogin(t.Context(), ann.ID), fault.InvalidCredentials)
-		expectCodes(t, service.RecordLogin(t.Context(), id.New(noon)), fault.InvalidCredentials)
-		expectNotFound(t, service.Disable(t.Context(), id.New(noon)))
+		expectChanged(t, service.RecordLogin(t.Context(), ann))
+		nobody := *ann
+		nobody.ID = id.New(noon)
+		expectChanged(t, service.RecordLogin(t.Context(), &nobody))
+		_, err := service.Disable(t.Context(), nobody.ID)
+		expectNotFound(t, err)
 	})
+}
+
+// Whose account a refused password was aimed at is told to the audit log, and to nobody else.
+func TestARefusalTellsWhoseItWas(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		service := newService(db, cheap)
+		ann := register(t, service, "ann@example.com", "ann")
+		gone := register(t, service, "gone@example.com", "gone")
+		disable(t, service, gone.ID)
+		for name, test := range map[string]struct {
+			username, password string
+			want               *id.ID
+		}{
+			"unknown":  {"who", goodPassword, nil},
+			"wrong":    {"ann", "wrong horse battery staple", &ann.ID},
+			"disabled": {"gone", goodPassword, &gone.ID},
+		} {
+			_, err := service.Authenticate(t.Context(), account.Credentials{Username: &test.username, Password: test.password})
+			refused, ok := errors.AsType[*account.Refused](err)
+			if !ok || !cmp.Equal(refused.AccountID, test.want) {
+				t.Errorf("%s: %v about %v, want %v", name, err, refused, test.want)
+			}
+			if ok && err.Error() != "user errors: INVALID_CREDENTIALS" {
+				t.Errorf("%s: the error reads %q", name, err)
+			}
+		}
+	})
+}
+
+func disable(t *testing.T, service *account.Service, accountID id.ID) {
+	t.Helper()
+	if _, err := service.Disable(t.Context(), accountID); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectChanged(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, account.ErrChanged) {
+		t.Errorf("error %v, want account.ErrChanged", err)
+	}
 }

@@ -31,12 +31,10 @@ func TestLookups(t *testing.T) {
 			t.Fatal(err)
 		}
 		bare := register(t, service, "bare@example.com", "")
-		if err := service.RecordLogin(t.Context(), a.ID); err != nil {
+		if err := service.RecordLogin(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
-		if err := service.Disable(t.Context(), a.ID); err != nil {
-			t.Fatal(err)
-		}
+		disable(t, service, a.ID)
 		a.LastLoginAt, a.DisabledAt = ptr(noon), ptr(noon)
 
 		ctx := t.Context()

@@ -11,6 +11,18 @@ import (
 // token in it. It keeps whatever is done to a credential later from costing more than its sender.
 const MaxCredential = 8 << 10
 
+// Realm begins every challenge that asks for an access token; it names what one opens (RFC 6750 section 3).
+const Realm = `Bearer realm="gatehouse"`
+
+// Challenge returns the WWW-Authenticate header for whoever is refused because they are nobody: with an error code only where
+// a credential was sent (RFC 6750 section 3.1).
+func Challenge(reason fault.Reason) string {
+	if reason == fault.Missing {
+		return Realm
+	}
+	return Realm + `, error="invalid_token"`
+}
+
 // Bearer returns the access token in the Authorization header (RFC 6750 section 2.1; the scheme's name in any case, RFC 9110
 // section 11.1).
 //

@@ -26,6 +26,10 @@ type Caller struct {
 	// Refusal is why the caller is anonymous: UNAUTHENTICATED with its reason, or SERVICE_UNAVAILABLE when a storage fault
 	// kept us from finding out. It is nil exactly when the caller is signed in.
 	Refusal *fault.Error
+
+	// Lapsed is the session of an anonymous caller whose access token is genuine in everything but its exp, and whose Refusal
+	// says EXPIRED; zero otherwise. It is proof enough to end that session, and of nothing else.
+	Lapsed id.ID
 }
 
 // SignedIn reports whether the caller proved who they are.

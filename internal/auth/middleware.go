@@ -14,7 +14,8 @@ var ErrNoVerdict = errors.New("auth: the authenticator gave neither a caller nor
 // Authenticator tells whose an access token is.
 type Authenticator interface {
 	// Authenticate returns the caller that accessToken was issued to. A token that is not accepted is a *fault.Error with
-	// UNAUTHENTICATED and its reason. Any other error means that it could not be found out.
+	// UNAUTHENTICATED and its reason. Any other error means that it could not be found out. With EXPIRED alone, an anonymous
+	// caller with its Lapsed may come beside the error; with every other error the caller is nil.
 	Authenticate(ctx context.Context, accessToken string) (*Caller, error)
 }
 
@@ -38,7 +39,11 @@ func identify(ctx context.Context, a Authenticator, h http.Header) *Caller {
 		err = ErrNoVerdict
 	}
 	if err != nil {
-		return Anonymous(refusalOf(err))
+		nobody := Anonymous(refusalOf(err))
+		if caller != nil && nobody.Refusal.Reason == fault.Expired {
+			nobody.Lapsed = caller.Lapsed
+		}
+		return nobody
 	}
 	return caller
 }

@@ -27,8 +27,9 @@ func (a authenticator) Authenticate(_ context.Context, accessToken string) (*aut
 func TestMiddleware(t *testing.T) {
 	t.Parallel()
 	alice := &auth.Caller{AccountID: id.ID{1}}
+	basic := http.Header{"Authorization": {"Basic alice"}}
 	broken := errors.New("connection refused")
-	expired := fault.Anonymous(fault.Expired)
+	expired, revoked := fault.Anonymous(fault.Expired), fault.Anonymous(fault.Revoked)
 	busy := &fault.Error{Code: fault.Unavailable, Message: "busy", Cause: broken}
 	a := authenticator{
 		"alice":    func() (*auth.Caller, error) { return alice, nil },
@@ -37,6 +38,9 @@ func TestMiddleware(t *testing.T) {
 		"broken":   func() (*auth.Caller, error) { return nil, broken },
 		"internal": func() (*auth.Caller, error) { return nil, fault.From(broken) },
 		"nobody":   func() (*auth.Caller, error) { return nil, nil },
+		"lapsed":   func() (*auth.Caller, error) { return &auth.Caller{Refusal: expired, Lapsed: id.ID{2}}, expired },
+		// What no authenticator may return: nothing of it may get through.
+		"careless": func() (*auth.Caller, error) { return &auth.Caller{AccountID: id.ID{1}, Lapsed: id.ID{2}}, revoked },
 	}
 	tests := map[string]struct {
 		header http.Header
@@ -44,15 +48,18 @@ func TestMiddleware(t *testing.T) {
 		code   fault.Code
 		reason fault.Reason
 		cause  error
+		lapsed id.ID
 	}{
-		"signed in":              {bearer("alice"), alice, "", "", nil},
-		"no credential":          {http.Header{}, nil, fault.Unauthenticated, fault.Missing, nil},
-		"not a bearer token":     {http.Header{"Authorization": {"Basic alice"}}, nil, fault.Unauthenticated, fault.Invalid, nil},
-		"bad token":              {bearer("expired"), nil, fault.Unauthenticated, fault.Expired, nil},
-		"fault, as it is":        {bearer("busy"), nil, fault.Unavailable, "", broken},
-		"any other error":        {bearer("broken"), nil, fault.Unavailable, "", broken},
-		"a code that says else":  {bearer("internal"), nil, fault.Unavailable, "", broken},
-		"neither caller nor why": {bearer("nobody"), nil, fault.Unavailable, "", auth.ErrNoVerdict},
+		"signed in":              {bearer("alice"), alice, "", "", nil, id.ID{}},
+		"no credential":          {http.Header{}, nil, fault.Unauthenticated, fault.Missing, nil, id.ID{}},
+		"not a bearer token":     {basic, nil, fault.Unauthenticated, fault.Invalid, nil, id.ID{}},
+		"bad token":              {bearer("expired"), nil, fault.Unauthenticated, fault.Expired, nil, id.ID{}},
+		"fault, as it is":        {bearer("busy"), nil, fault.Unavailable, "", broken, id.ID{}},
+		"any other error":        {bearer("broken"), nil, fault.Unavailable, "", broken, id.ID{}},
+		"a code that says else":  {bearer("internal"), nil, fault.Unavailable, "", broken, id.ID{}},
+		"neither caller nor why": {bearer("nobody"), nil, fault.Unavailable, "", auth.ErrNoVerdict, id.ID{}},
+		"expired token":          {bearer("lapsed"), nil, fault.Unauthenticated, fault.Expired, nil, id.ID{2}},
+		"a caller beside a no":   {bearer("careless"), nil, fault.Unauthenticated, fault.Revoked, nil, id.ID{}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +91,9 @@ func TestMiddleware(t *testing.T) {
 			}
 			if !errors.Is(caller.Refusal.Cause, test.cause) {
 				t.Errorf("the cause is %v, want %v", caller.Refusal.Cause, test.cause)
+			}
+			if caller.Lapsed != test.lapsed {
+				t.Errorf("the lapsed session is %s, want %s", caller.Lapsed, test.lapsed)
 			}
 		})
 	}

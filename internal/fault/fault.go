@@ -38,6 +38,8 @@ const (
 	PasswordTooLong     Code = "PASSWORD_TOO_LONG"
 	PasswordCompromised Code = "PASSWORD_COMPROMISED"
 	InvalidCredentials  Code = "INVALID_CREDENTIALS"
+	InvalidRefreshToken Code = "INVALID_REFRESH_TOKEN"
+	NotFound            Code = "NOT_FOUND"
 )
 
 // Reason says why a caller counts as anonymous. It accompanies [Unauthenticated].
@@ -113,7 +115,7 @@ func From(err error) *Error {
 func Anonymous(reason Reason) *Error {
 	messages := map[Reason]string{
 		Missing: "Sign in first: send the access token as \"Authorization: Bearer <token>\".",
-		Expired: "The access token has expired: log in again.",
+		Expired: "The access token has expired: get a new one with refresh, or log in again.",
 		Invalid: "The access token is not valid here: log in again.",
 		Revoked: "The session has been ended: log in again.",
 	}

@@ -11,9 +11,6 @@ import (
 	"gatehouse/internal/operation"
 )
 
-// realm names what an access token opens (RFC 6750 section 3).
-const realm = `Bearer realm="gatehouse"`
-
 // retrySoon is the Retry-After of an error that does not know how long, in seconds.
 const retrySoon = 1
 
@@ -32,16 +29,13 @@ func denial(errs []*operation.Error) fault.Code {
 func advise(header http.Header, status int, errs []*operation.Error) {
 	switch status {
 	case http.StatusUnauthorized:
-		challenge := realm
-		switch {
-		case denial(errs) == fault.StepUpRequired:
-			challenge += stepUp(errs)
-		case extension(errs, "reason") != string(fault.Missing):
-			challenge += `, error="invalid_token"`
+		challenge := auth.Challenge(fault.Reason(extension(errs, "reason")))
+		if denial(errs) == fault.StepUpRequired {
+			challenge = auth.Realm + stepUp(errs)
 		}
 		header.Set("WWW-Authenticate", challenge)
 	case http.StatusForbidden:
-		challenge := realm + `, error="insufficient_scope"`
+		challenge := auth.Realm + `, error="insufficient_scope"`
 		if scopes := requiredScopes(errs); len(scopes) > 0 {
 			challenge += `, scope="` + strings.Join(scopes, " ") + `"`
 		}

@@ -92,10 +92,15 @@ func Default() (*Registry, error) {
 	return NewRegistry(
 		[]Scope{
 			{Name: "users:read", Description: "Read every account, not only one's own."},
+			{Name: "sessions:read", Description: "See where every account is signed in, not only one's own."},
+			{Name: "audit:read", Description: "Read what happened to every account and key, not only to one's own account."},
 		},
 		[]Role{
 			{Name: User, Description: "Everybody who registered. Carries no scope: one's own things need none."},
-			{Name: Admin, Description: "Looks after the accounts of others.", Scopes: []string{"users:read"}},
+			{
+				Name: Admin, Description: "Looks after the accounts of others.",
+				Scopes: []string{"users:read", "sessions:read", "audit:read"},
+			},
 		},
 	)
 }

@@ -20,8 +20,8 @@ func TestDefaultRegistry(t *testing.T) {
 	}{
 		{nil, []string{}},
 		{[]string{role.User}, []string{}},
-		{[]string{role.Admin}, []string{"users:read"}},
-		{[]string{role.Admin, role.User, role.Admin}, []string{"users:read"}},
+		{[]string{role.Admin}, []string{"users:read", "sessions:read", "audit:read"}},
+		{[]string{role.Admin, role.User, role.Admin}, []string{"users:read", "sessions:read", "audit:read"}},
 		{[]string{"OF_A_NEWER_VERSION"}, []string{}},
 	} {
 		if got := registry.Scopes(tt.roles); got == nil || !slices.Equal(got, tt.want) {
@@ -33,7 +33,7 @@ func TestDefaultRegistry(t *testing.T) {
 			t.Errorf("Knows(%q) = %t", name, !want)
 		}
 	}
-	if got := registry.Vocabulary().Names(); !slices.Equal(got, []string{"users:read"}) {
+	if got := registry.Vocabulary().Names(); !slices.Equal(got, []string{"users:read", "sessions:read", "audit:read"}) {
 		t.Errorf("vocabulary %q", got)
 	}
 }

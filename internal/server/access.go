@@ -54,7 +54,7 @@ Why an operation is denied, or permitted. The caller is signed in, with no scope
 
 After a change of the schema's rules, to have it shown in review:
 
-    gatehouse access --lock > graph/access.lock`
+    gatehouse access --lock > access.lock`
 }
 
 func (c *accessCommand) run(_ context.Context, p process) error {

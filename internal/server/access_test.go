@@ -2,10 +2,12 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/graph"
 	"gatehouse/internal/policy"
@@ -18,6 +20,12 @@ func altered(t *testing.T, from, to string) Program {
 		t.Fatalf("the schema does not have %q once", from)
 	}
 	return Program{Schema: strings.Replace(graph.Schema, from, to, 1)}
+}
+
+// lineOfMe returns where Query.me stands in Gatehouse's schema.
+func lineOfMe() string {
+	before, _, _ := strings.Cut(graph.Schema, "\n  me: ")
+	return fmt.Sprintf("schema.graphqls:%d", 2+strings.Count(before, "\n"))
 }
 
 // callOf runs a command of a program and returns what it wrote.
@@ -39,7 +47,7 @@ func TestWarningsAreSaid(t *testing.T) {
 	const warning = "Query.me carries the same @auth twice"
 	for _, args := range [][]string{{"access"}, {"access", "--json"}, {"access", "--lock"}, {"access", "--role=USER"}} {
 		stdout, stderr := callOf(t, program, args...)
-		if !strings.HasPrefix(stderr, "warning: schema.graphqls:13: "+warning) || strings.Count(stderr, "\n") != 1 {
+		if !strings.HasPrefix(stderr, "warning: "+lineOfMe()+": "+warning) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%v: stderr is %q", args, stderr)
 		}
 		if strings.Contains(stdout, "twice") {
@@ -72,8 +80,13 @@ func TestExplainKnowsTheSignIn(t *testing.T) {
 	t.Parallel()
 	program := altered(t, "type User {", `type User @auth(maxAge: 300) @auth(acr: "mfa") {`)
 	explain := func(args ...string) string {
-		stdout, _ := callOf(t, program, append([]string{"access", "--explain={ me { id } }"}, args...)...)
-		return stdout
+		var out logBuffer
+		now := wall() // standing still, so that ages are what the flags say
+		program.Run(t.Context(), Process{
+			Args: append([]string{"access", "--explain={ me { id } }"}, args...), Lookup: noEnvironment, Stdout: &out, Stderr: &out,
+			Now: func() time.Time { return now },
+		})
+		return out.String()
 	}
 	for name, test := range map[string]struct {
 		args []string
@@ -81,14 +94,14 @@ func TestExplainKnowsTheSignIn(t *testing.T) {
 	}{
 		"just now, with a password": {nil, []string{
 			"deny: me (Query.me) STEP_UP_REQUIRED\n",
-			"    pass: signed in within 300 s, the rule of User, which it returns\n",
-			"    deny: level mfa, the rule of User, which it returns\n",
-			"    deny: level mfa, the rule of User\n",
+			"    pass: signed in within 300 s, the rule of User, which it returns: the caller signed in 0s ago\n",
+			"    deny: level mfa, the rule of User, which it returns: the caller signed in at level pwd\n",
+			"    deny: level mfa, the rule of User: the caller signed in at level pwd\n",
 		}},
 		"long ago, with two factors": {[]string{"--age=6m", "--acr=mfa"}, []string{
 			"deny: me (Query.me) STEP_UP_REQUIRED\n",
-			"    deny: signed in within 300 s, the rule of User, which it returns\n",
-			"    pass: level mfa, the rule of User, which it returns\n",
+			"    deny: signed in within 300 s, the rule of User, which it returns: the caller signed in 6m0s ago\n",
+			"    pass: level mfa, the rule of User, which it returns: the caller signed in at level mfa\n",
 		}},
 		"just now, with two factors": {[]string{"--age=4m", "--acr=mfa"}, []string{"Permitted.\n"}},
 	} {

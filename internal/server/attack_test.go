@@ -80,7 +80,7 @@ func (s *testServer) disable(t *testing.T, email string) {
 	if code, _, complaint := call(t, "", "user", "disable", "--email="+email, "--database-url="+s.DatabaseURL); code != 0 {
 		t.Fatalf("user disable ended with %d: %s", code, complaint)
 	}
-	eventually(t, 3*time.Second, "the access token of the disabled account is refused", func() bool {
+	eventually(t, 20*time.Second, "the access token of the disabled account is refused", func() bool {
 		return s.ask(t, access, meQuery, nil).code() == "UNAUTHENTICATED"
 	})
 }

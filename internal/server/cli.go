@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -32,6 +33,7 @@ type commands struct {
 	Serve       serveCommand       `cmd:"" default:"withargs" help:"Run the server; what gatehouse does when told nothing else."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to date."`
 	User        userCommand        `cmd:"" help:"Create accounts, grant them roles, disable them."`
+	Keys        keysCommand        `cmd:"" help:"List the signing keys, and replace the one that signs."`
 	Schema      schemaCommand      `cmd:"" help:"Print the GraphQL schema."`
 	Access      accessCommand      `cmd:"" help:"Print who may ask what: every field with its rule."`
 	Config      configCommand      `cmd:"" help:"Print the settings in force, and where each came from."`
@@ -61,6 +63,7 @@ func parse(p process) (command, error) {
 		kong.Writers(p.Stdout, p.Stderr),
 		kong.Exit(func(int) { helped = true }), // kong ends the process after --help, and goes on parsing where it cannot
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.PostBuild(p.program.nameHelp),
 	)
 	parser, err := kong.New(new(commands), options...)
 	if err != nil {
@@ -86,8 +89,30 @@ func (p process) fail(err error) int {
 	if users, ok := errors.AsType[fault.UserErrors](err); ok {
 		text = userMessages(users)
 	}
-	_, _ = fmt.Fprintln(p.Stderr, p.program.name()+": "+strings.Join(strings.Fields(text), " "))
+	_, _ = fmt.Fprintln(p.Stderr, p.program.name()+": "+p.program.called(strings.Join(strings.Fields(text), " ")))
 	return 1
+}
+
+// ownName matches the word that stands for the program in help and in sentences about what to run, which are written as
+// Gatehouse says them: gatehouse by itself, and neither a file nor a user of that name.
+var ownName = regexp.MustCompile(`(?m)(^|[\s"])gatehouse($|[\s"])`)
+
+// called returns text with the program's name in the place of Gatehouse's.
+func (p Program) called(text string) string {
+	return ownName.ReplaceAllString(text, "${1}"+p.name()+"${2}")
+}
+
+// nameHelp makes every help text speak of the program by its name.
+func (p Program) nameHelp(k *kong.Kong) error {
+	return kong.Visit(k.Model, func(visited kong.Visitable, next kong.Next) error {
+		switch v := visited.(type) {
+		case *kong.Node:
+			v.Help, v.Detail = p.called(v.Help), p.called(v.Detail)
+		case *kong.Flag:
+			v.Help = p.called(v.Help)
+		}
+		return next(nil)
+	})
 }
 
 // userMessages returns what user errors say to people.

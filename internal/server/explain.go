@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"gatehouse/graph"
 	"gatehouse/internal/auth"
 	"gatehouse/internal/operation"
 	"gatehouse/internal/policy"
@@ -67,7 +67,7 @@ func (c *accessCommand) explain(p process, schema *ast.Schema, rules *policy.Eng
 	}
 	executor, err := operation.New(operation.Config{
 		Schema: schema, Policy: rules, Engine: unbound{}, Logger: slog.New(slog.DiscardHandler),
-		OncePerOperation: graph.OncePerOperation(),
+		OncePerOperation: p.program.oncePerOperation(),
 	})
 	if err != nil {
 		return err
@@ -92,6 +92,11 @@ type unbound struct{}
 // Execute implements [operation.Engine].
 func (unbound) Execute(context.Context, operation.Request) operation.Result {
 	return operation.Result{}
+}
+
+// Subscribe implements [operation.Engine].
+func (unbound) Subscribe(context.Context, operation.Request) iter.Seq[operation.Result] {
+	return func(func(operation.Result) bool) {}
 }
 
 // readVariables reads an object as clients send it.

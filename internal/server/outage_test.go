@@ -118,6 +118,10 @@ func (w *wire) carry(to, from net.Conn) {
 	}
 }
 
+// soonEnough is when an answer has to be there that the database does not give: the deadline of two seconds, and what hashing a
+// password and a busy machine may add.
+const soonEnough = 8 * time.Second
+
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(*wire){"gone": (*wire).cut, "hangs": (*wire).silence} {
@@ -139,7 +143,7 @@ func TestDatabaseDown(t *testing.T) {
 				},
 			} {
 				got := ask()
-				if got.code() != "SERVICE_UNAVAILABLE" || got.Took > 3*time.Second {
+				if got.code() != "SERVICE_UNAVAILABLE" || got.Took > soonEnough {
 					t.Errorf("%s: after %s: %d %s", operation, got.Took, got.Status, got.Body)
 				}
 			}
@@ -147,7 +151,7 @@ func TestDatabaseDown(t *testing.T) {
 				t.Errorf("the log does not say why: %s", log)
 			}
 			got := s.send(t, http.MethodGet, "/readyz", "")
-			if got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Body, `"database"`) || got.Took > 3*time.Second {
+			if got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Body, `"database"`) || got.Took > soonEnough {
 				t.Errorf("readyz: after %s: %d %s", got.Took, got.Status, got.Body)
 			}
 			if got := s.send(t, http.MethodGet, "/healthz", ""); got.Status != http.StatusOK {
@@ -156,10 +160,10 @@ func TestDatabaseDown(t *testing.T) {
 
 			wire.cut() // a hanging server is ended before it is started again
 			wire.connect()
-			eventually(t, 15*time.Second, "me answers again", func() bool {
+			eventually(t, 30*time.Second, "me answers again", func() bool {
 				return s.ask(t, token, meQuery, nil).at("me", "email") == "ada@example.com"
 			})
-			eventually(t, 15*time.Second, "it is ready again", func() bool {
+			eventually(t, 30*time.Second, "it is ready again", func() bool {
 				return s.send(t, http.MethodGet, "/readyz", "").Status == http.StatusOK
 			})
 			if got := s.ask(t, "", loginMutation, login); got.at("login", "tokens", "accessToken") == nil {

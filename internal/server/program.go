@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -36,6 +37,9 @@ type Extension struct {
 	// Scopes and Roles are added to those of Gatehouse, whose own they cannot change.
 	Scopes []role.Scope
 	Roles  []role.Role
+	// OncePerOperation lists the root fields, such as "Mutation.closeAccount", that check a password: one operation may select
+	// only one of them, Gatehouse's own included, and only once, so that it cannot be used to guess many passwords at a time.
+	OncePerOperation []string
 	// Migrations holds files as internal/store/migrations describes them, with numbers of their own. Nil means none.
 	Migrations fs.FS
 	// Bind makes the features, and binds resolvers to sdl, which is Gatehouse's schema and the extension's together. Nil means
@@ -84,12 +88,12 @@ func (p Program) name() string {
 	return p.Name
 }
 
-// sdl returns the whole schema. What is added comes first, so that a message about its line 12 means line 12 of its file.
+// sdl returns the whole schema.
 func (p Program) sdl() string {
 	if p.Extension.Schema == "" {
 		return p.Schema
 	}
-	return p.Extension.Schema + "\n" + p.Schema
+	return p.Schema + "\n" + p.Extension.Schema
 }
 
 // registry returns every scope and role that the program knows.
@@ -101,13 +105,19 @@ func (p Program) registry() (*role.Registry, error) {
 	return own.With(p.Scopes, p.Roles)
 }
 
+// oncePerOperation returns every root field that checks a password.
+func (p Program) oncePerOperation() []string {
+	return slices.Concat(graph.OncePerOperation(), p.OncePerOperation)
+}
+
 // compile reads the schema and its access rules.
 func (p Program) compile(registry *role.Registry, now func() time.Time) (*ast.Schema, *policy.Engine, error) {
-	file := "schema.graphqls"
+	// Two files, so that a message about line 12 means line 12 of one of them.
+	files := []*ast.Source{{Name: "schema.graphqls", Input: p.Schema}}
 	if p.Extension.Schema != "" {
-		file = p.Name + ".graphqls"
+		files = append(files, &ast.Source{Name: p.Name + ".graphqls", Input: p.Extension.Schema})
 	}
-	schema, err := operation.LoadSchema(file, p.sdl())
+	schema, err := operation.LoadSchemas(files...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the schema: %w", err)
 	}

@@ -23,8 +23,10 @@ import (
 
 	"gatehouse/graph"
 	"gatehouse/internal/account"
+	"gatehouse/internal/audit"
 	"gatehouse/internal/gqlhttp"
 	"gatehouse/internal/keyring"
+	"gatehouse/internal/lease"
 	"gatehouse/internal/operation"
 	"gatehouse/internal/password"
 	"gatehouse/internal/role"
@@ -84,18 +86,27 @@ type server struct {
 	sessions *session.Service
 	ready    *readiness
 	handler  http.Handler
+	tasks    []task
+}
+
+// task is what runs beside the requests from the beginning of serve to its end.
+type task struct {
+	what string
+	run  func(ctx context.Context) error // until ctx ends; then the error does not matter
 }
 
 // assemble puts the server together, from the secret up to the handler. What it returns must be given to serve, which closes
 // it; an error leaves nothing open.
 func assemble(
-	ctx context.Context, program Program, cfg *settings.Settings, url string, logger *slog.Logger, now func() time.Time,
+	ctx context.Context, program Program, cfg *settings.Settings, url string, logger *slog.Logger, wall func() time.Time,
 ) (_ *server, err error) {
+	clock := store.NewClock(wall)
+	now := clock.Now
 	master, err := masterSecret(cfg)
 	if err != nil {
 		return nil, err
 	}
-	signing, err := signingKeys(cfg)
+	signing, err := signingKeys(cfg, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +137,12 @@ func assemble(
 	if err := prepareSchema(ctx, db, cfg.Migrate); err != nil {
 		return nil, err
 	}
+	if err := clock.Measure(ctx, db); err != nil {
+		return nil, err
+	}
 
+	log := audit.New(db, now)
+	signing.Record = recordKeys(log)
 	ring, err := keyring.Open(ctx, db, master, now, signing)
 	if err != nil {
 		return nil, err
@@ -135,16 +151,24 @@ func assemble(
 		Issuer: cfg.Issuer, Audience: cfg.Audience, TTL: cfg.AccessTokenTTL,
 	})
 	accounts := account.New(db, password.New(password.Config{Now: now}), now)
-	roles := role.New(db, registry, now)
-	sessions := session.New(db, accounts, roles, tokens, now, session.Config{Logger: logger})
+	roles := role.New(db, registry, log, now)
+	sessions, err := session.New(db, accounts, roles, tokens, log, now, session.Config{
+		Logger: logger, Master: master,
+		IdleTTL: cfg.RefreshIdleTTL, AbsoluteTTL: cfg.RefreshAbsoluteTTL, Grace: cfg.RefreshGrace,
+	})
+	if err != nil {
+		return nil, err
+	}
 	// Without knowing which sessions were revoked, the first requests would be turned away.
 	if err := sessions.Sync(ctx); err != nil {
 		return nil, err
 	}
 
 	engine, err := program.bind(House{
-		Features: graph.Features{Sessions: sessions, Accounts: accounts, Roles: roles, Rules: rules, Logger: logger},
-		DB:       db, Now: now,
+		Features: graph.Features{
+			Sessions: sessions, Accounts: accounts, Roles: roles, Audit: log, Rules: rules, Logger: logger,
+		},
+		DB: db, Now: now,
 	})
 	if err != nil {
 		return nil, err
@@ -152,7 +176,7 @@ func assemble(
 	executor, err := operation.New(operation.Config{
 		Schema: schema, Policy: rules, Engine: engine, Logger: logger,
 		OpenIntrospection: cfg.Mode == settings.Development,
-		OncePerOperation:  graph.OncePerOperation(),
+		OncePerOperation:  program.oncePerOperation(),
 	})
 	if err != nil {
 		return nil, err
@@ -161,14 +185,36 @@ func assemble(
 	ready := &readiness{check: db.Check, now: now}
 	site := web.Config{
 		Logger: logger, Now: now, Ready: ready.Check, URL: url, TrustedProxies: cfg.TrustedProxies,
-		GraphQL: gqlhttp.New(executor, gqlhttp.Config{Logger: logger}), Authenticator: sessions,
+		GraphQL: gqlhttp.New(executor, gqlhttp.Config{Logger: logger}), Authenticator: sessions, Schema: executor.SDL,
+		Discovery: discovery(cfg, ring),
 	}
 	if cfg.Mode == settings.Development {
-		site.Schema, site.Version = executor.SDL, version()
+		site.Version = version()
 	}
+	chores := newHousekeeping(cfg, lease.New(db, now), sessions, log, now, logger)
 	return &server{
 		url: url, mode: cfg.Mode, logger: logger, db: db, ring: ring, sessions: sessions, ready: ready, handler: web.New(site),
+		tasks: []task{
+			{"following the database's clock", func(ctx context.Context) error { return follow(ctx, clock, db, logger) }},
+			{"watching revoked sessions", sessions.Watch},
+			{"watching the signing keys", ring.Watch},
+			{"housekeeping", chores.run},
+		},
 	}, nil
+}
+
+// clockEvery is how often the database's clock is read. Between two readings it goes on by itself.
+const clockEvery = time.Second
+
+// follow keeps the clock with the database's until ctx ends.
+func follow(ctx context.Context, clock *store.Clock, db *store.DB, logger *slog.Logger) error {
+	for rest(ctx, clockEvery) {
+		if err := clock.Measure(ctx, db); err != nil && ctx.Err() == nil {
+			// Others say more loudly that the database is away, and the clock does not need it for a while.
+			logger.DebugContext(ctx, "the database's clock cannot be read", "error", err)
+		}
+	}
+	return ctx.Err()
 }
 
 // masterSecret reads the master secret from where the settings say, or makes one for an embedded database.
@@ -194,20 +240,6 @@ func masterSecret(cfg *settings.Settings) (*secret.Master, error) {
 	return master, nil
 }
 
-// signingKeys says how access tokens are signed.
-func signingKeys(cfg *settings.Settings) (keyring.Config, error) {
-	signing := keyring.Config{Algorithm: keyring.Algorithm(cfg.SigningAlg)}
-	if cfg.SigningAlg != settings.HS256 {
-		return signing, nil
-	}
-	key, err := secret.ParseKey(cfg.JWTSecret)
-	if err != nil {
-		return signing, fmt.Errorf("JWT_SECRET: %w", err)
-	}
-	signing.JWTSecret = key
-	return signing, nil
-}
-
 // prepareSchema makes sure that the database's schema is the one that this binary knows.
 func prepareSchema(ctx context.Context, db *store.DB, migrate bool) error {
 	if migrate {
@@ -229,13 +261,15 @@ func (s *server) serve(ctx context.Context, listener net.Listener) (err error) {
 	defer func() { err = errors.Join(err, s.db.Close()) }()
 
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		if err := s.sessions.Watch(background); err != nil && background.Err() == nil {
-			s.logger.ErrorContext(background, "revoked sessions are no longer watched", "error", err)
-		}
-	})
-	defer watch.Wait()
+	var running sync.WaitGroup
+	for _, task := range s.tasks {
+		running.Go(func() {
+			if err := task.run(background); background.Err() == nil {
+				s.logger.ErrorContext(background, "something that must run beside the requests has ended", "task", task.what, "error", err)
+			}
+		})
+	}
+	defer running.Wait()
 	defer stop()
 
 	httpServer := web.Server(s.handler, s.logger)

@@ -39,12 +39,20 @@ func startServer(t *testing.T, kind string, flags ...string) *testServer {
 // startServerOn is startServer on a database that is there already.
 func startServerOn(t *testing.T, databaseURL string, flags ...string) *testServer {
 	t.Helper()
+	return startProgram(t, gatehouse, wall, databaseURL, flags...)
+}
+
+// startProgram is startServerOn for Gatehouse and what somebody has added to it, on a machine with that wall clock.
+func startProgram(
+	t *testing.T, program Program, wall func() time.Time, databaseURL string, flags ...string,
+) *testServer {
+	t.Helper()
 	args := append([]string{"serve", "--database-url=" + databaseURL, "--log-level=debug"}, flags...)
 	if !strings.HasPrefix(databaseURL, "sqlite:") && !strings.Contains(strings.Join(flags, " "), "--secret") {
 		args = append(args, "--secret="+newSecret())
 	}
 	log := new(logBuffer)
-	chosen, err := parse(process{Process{Args: args, Lookup: noEnvironment, Stdout: log, Stderr: log}, gatehouse})
+	chosen, err := parse(process{Process{Args: args, Lookup: noEnvironment, Stdout: log, Stderr: log}, program})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +69,7 @@ func startServerOn(t *testing.T, databaseURL string, flags ...string) *testServe
 	}
 	url := "http://" + listener.Addr().String()
 	logger := newLogger(process{Process: Process{Stderr: log}}, serve.Log)
-	s, err := assemble(t.Context(), gatehouse, &serve.Settings, url, logger, wall)
+	s, err := assemble(t.Context(), program, &serve.Settings, url, logger, wall)
 	if err != nil {
 		_ = listener.Close()
 		t.Fatal(err)
@@ -190,6 +198,17 @@ func (s *testServer) register(t *testing.T, email string) string {
 	token, ok := got.at("register", "tokens", "accessToken").(string)
 	if !ok {
 		t.Fatalf("register: %s", got.Body)
+	}
+	return token
+}
+
+// login returns an access token of an account that is there.
+func (s *testServer) login(t *testing.T, email string) string {
+	t.Helper()
+	got := s.ask(t, "", loginMutation, map[string]any{"input": map[string]any{"email": email, "password": goodPassword}})
+	token, ok := got.at("login", "tokens", "accessToken").(string)
+	if !ok {
+		t.Fatalf("login: %s", got.Body)
 	}
 	return token
 }

@@ -8,10 +8,12 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
 	"gatehouse/internal/account"
+	"gatehouse/internal/audit"
 	"gatehouse/internal/password"
 	"gatehouse/internal/role"
 	"gatehouse/internal/session"
@@ -87,7 +89,13 @@ func (c *userCreateCommand) run(ctx context.Context, p process) (err error) {
 		if err := f.accounts.Insert(ctx, created); err != nil {
 			return err
 		}
-		for _, name := range append([]string{role.User}, c.Role...) {
+		if err := f.roles.Admit(ctx, created.ID); err != nil {
+			return err
+		}
+		if err := f.log.Record(ctx, audit.Entry{Event: audit.AccountRegistered, AccountID: &created.ID}); err != nil {
+			return err
+		}
+		for _, name := range c.Role {
 			if err := f.roles.Grant(ctx, created.ID, name); err != nil {
 				return err
 			}
@@ -114,7 +122,7 @@ func (*userGrantCommand) Help() string {
 
     gatehouse user grant --email=ada@example.com --role=ADMIN
 
-It counts from the next login on; granting a role twice does no harm.`
+It counts from the next login or refresh on; granting a role twice does no harm.`
 }
 
 func (c *userGrantCommand) run(ctx context.Context, p process) (err error) {
@@ -130,7 +138,7 @@ func (c *userGrantCommand) run(ctx context.Context, p process) (err error) {
 	if err := f.roles.Grant(ctx, found.ID, c.Role); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.Stdout, "%s has the role %s from the next login on.\n", c.handle, c.Role)
+	_, err = fmt.Fprintf(p.Stdout, "%s has the role %s from the next login or refresh on.\n", c.handle, c.Role)
 	return err
 }
 
@@ -160,7 +168,10 @@ func (c *userDisableCommand) run(ctx context.Context, p process) (err error) {
 		return err
 	}
 	// Ending sessions needs no tokens, so neither does it need the secret that minting them would.
-	sessions := session.New(f.db, f.accounts, f.roles, nil, p.Now, session.Config{})
+	sessions, err := session.New(f.db, f.accounts, f.roles, nil, f.log, f.now, session.Config{})
+	if err != nil {
+		return err
+	}
 	if err := sessions.DisableAccount(ctx, found.ID); err != nil {
 		return err
 	}
@@ -171,6 +182,8 @@ func (c *userDisableCommand) run(ctx context.Context, p process) (err error) {
 // features is what the user commands work with.
 type features struct {
 	db       *store.DB
+	now      func() time.Time
+	log      *audit.Log
 	accounts *account.Service
 	roles    *role.Service
 }
@@ -189,10 +202,17 @@ func openFeatures(ctx context.Context, p process, cfg settings.Database) (*featu
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	clock := store.NewClock(p.Now) // servers compare what is written here with theirs
+	if err := clock.Measure(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	log := audit.New(db, clock.Now)
 	return &features{
 		db:       db,
-		accounts: account.New(db, password.New(password.Config{}), p.Now),
-		roles:    role.New(db, registry, p.Now),
+		now:      clock.Now,
+		log:      log,
+		accounts: account.New(db, password.New(password.Config{}), clock.Now),
+		roles:    role.New(db, registry, log, clock.Now),
 	}, nil
 }
 

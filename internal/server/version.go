@@ -18,7 +18,8 @@ func (*versionCommand) Help() string {
 }
 
 func (*versionCommand) run(_ context.Context, p process) error {
-	_, err := fmt.Fprintf(p.Stdout, "gatehouse %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(p.Stdout, "%s %s (%s, %s/%s)\n",
+		p.program.name(), version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 

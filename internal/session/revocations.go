@@ -1,20 +1,61 @@
 package session
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"gatehouse/internal/id"
 )
 
+// channel is where replicas hint each other at revocations.
+const channel = "revoked"
+
+// ending runs do in a transaction, and refuses the access tokens of the sessions that do ended: in this process from its
+// return on, in every other within about a second. Call it outside any transaction: one that were rolled back later would leave
+// this process refusing. Like every transaction, do may run more than once.
+func (s *Service) ending(ctx context.Context, do func(context.Context) (ended []Session, err error)) error {
+	var ended []Session
+	err := s.db.Atomically(ctx, func(ctx context.Context) error {
+		var err error
+		if ended, err = do(ctx); err != nil || len(ended) == 0 {
+			return err
+		}
+		return s.db.Notify(ctx, channel)
+	})
+	if err != nil {
+		return err
+	}
+	s.revoked.add(ended)
+	return nil
+}
+
+// end revokes the sessions that which selects and that were not revoked before, expired ones among them, and returns them with
+// ID, AccountID, ExpiresAt and TokenExpiresAt. It is for the function given to ending, which makes it count.
+func (s *Service) end(ctx context.Context, which func(*bun.UpdateQuery) *bun.UpdateQuery) ([]Session, error) {
+	var ended []Session
+	_, err := which(s.db.Conn(ctx).NewUpdate().Model(&ended)).
+		Set("revoked_at = ?", s.now().UTC().Truncate(time.Microsecond)).
+		Where("revoked_at IS NULL").
+		Returning("id, account_id, expires_at, token_expires_at").
+		Exec(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("end sessions: %w", err)
+	}
+	return ended, nil
+}
+
 // shards is how many parts the set is cut into, so that requests on many cores do not meet at one lock.
 const shards = 64
 
-// grace is how much longer than its session a revocation is kept: clocks of replicas differ, and forgetting one too
-// early would bring a dead session back to life.
-const grace = time.Minute
+// margin is how much longer than the last access token of its session a revocation is kept: clocks of replicas differ, and
+// forgetting one too early would bring a dead session back to life.
+const margin = time.Minute
 
-// revocations is the set of the sessions that were revoked before they expired. It is safe for concurrent use.
+// revocations is the set of the sessions that were revoked before their access tokens were dead. It is safe for concurrent use.
 type revocations struct {
 	shards [shards]shard
 }
@@ -47,12 +88,12 @@ func (r *revocations) contains(sessionID id.ID) bool {
 	return revoked
 }
 
-// add puts revoked sessions into the set; their ID and ExpiresAt are read.
+// add puts revoked sessions into the set; their ID and TokenExpiresAt are read.
 func (r *revocations) add(sessions []Session) {
 	for i := range sessions {
 		sh := r.shard(sessions[i].ID)
 		sh.mu.Lock()
-		sh.until[sessions[i].ID] = sessions[i].ExpiresAt.Add(grace)
+		sh.until[sessions[i].ID] = sessions[i].TokenExpiresAt.Add(margin)
 		sh.mu.Unlock()
 	}
 }

@@ -15,8 +15,8 @@ func TestRevocationsAreForgottenOnlyWhenTokensAreDead(t *testing.T) {
 	set := newRevocations()
 	short, long := make([]Session, 300), make([]Session, 300)
 	for i := range short {
-		short[i] = Session{ID: id.New(noon), ExpiresAt: noon.Add(10 * time.Minute)}
-		long[i] = Session{ID: id.New(noon), ExpiresAt: noon.Add(time.Hour)}
+		short[i] = Session{ID: id.New(noon), TokenExpiresAt: noon.Add(10 * time.Minute)}
+		long[i] = Session{ID: id.New(noon), TokenExpiresAt: noon.Add(time.Hour)}
 	}
 	set.add(short)
 	set.add(long)
@@ -35,10 +35,10 @@ func TestRevocationsAreForgottenOnlyWhenTokensAreDead(t *testing.T) {
 		}
 	}
 
-	pruneAll(noon.Add(10*time.Minute + grace))
+	pruneAll(noon.Add(10*time.Minute + margin))
 	expect(short, true)
 	expect(long, true)
-	pruneAll(noon.Add(10*time.Minute + grace + 1))
+	pruneAll(noon.Add(10*time.Minute + margin + 1))
 	expect(short, false)
 	expect(long, true)
 	pruneAll(noon.Add(2 * time.Hour))
@@ -58,7 +58,7 @@ func TestRevocationsMayBeUsedConcurrently(t *testing.T) {
 	for worker := range 8 {
 		group.Go(func() {
 			for turn := range 200 {
-				revoked := Session{ID: id.New(noon), ExpiresAt: noon.Add(time.Hour)}
+				revoked := Session{ID: id.New(noon), TokenExpiresAt: noon.Add(time.Hour)}
 				set.add([]Session{revoked})
 				set.prune(worker+turn, noon)
 				if !set.contains(revoked.ID) {
@@ -73,12 +73,16 @@ func TestRevocationsMayBeUsedConcurrently(t *testing.T) {
 	group.Wait()
 }
 
-func newStandingService() *Service {
-	s := New(nil, nil, nil, nil, func() time.Time { return noon }, Config{})
+func newStandingService(t testing.TB) *Service {
+	t.Helper()
+	s, err := New(nil, nil, nil, nil, nil, func() time.Time { return noon }, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.looked.Store(noon.UnixNano())
 	revoked := make([]Session, 10_000)
 	for i := range revoked {
-		revoked[i] = Session{ID: id.New(noon), ExpiresAt: noon}
+		revoked[i] = Session{ID: id.New(noon), TokenExpiresAt: noon}
 	}
 	s.revoked.add(revoked)
 	return s
@@ -86,9 +90,9 @@ func newStandingService() *Service {
 
 // The check runs on every request. This test is not parallel, since it counts the allocations of the whole process.
 func TestLettingASessionInAllocatesNothing(t *testing.T) {
-	s, live := newStandingService(), id.New(noon)
+	s, live := newStandingService(t), id.New(noon)
 	allocations := testing.AllocsPerRun(1000, func() {
-		if s.refusal(live) != nil {
+		if s.admit(live) != nil {
 			t.Error("refused")
 		}
 	})
@@ -99,7 +103,7 @@ func TestLettingASessionInAllocatesNothing(t *testing.T) {
 
 // BenchmarkRefusal shows what the check costs beside reading the clock once, which stands still here.
 func BenchmarkRefusal(b *testing.B) {
-	s := newStandingService()
+	s := newStandingService(b)
 	live := make([]id.ID, 1024)
 	for i := range live {
 		live[i] = id.New(noon)
@@ -107,7 +111,7 @@ func BenchmarkRefusal(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
-			if s.refusal(live[i%len(live)]) != nil {
+			if s.admit(live[i%len(live)]) != nil {
 				b.Error("refused")
 			}
 		}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"gatehouse/internal/auth"
@@ -11,7 +12,9 @@ import (
 )
 
 const (
-	interval = time.Second      // between two looks at what was revoked
+	// interval is between two looks at what was revoked. Even where no hint arrives, a look has then succeeded within a second.
+	interval = time.Second / 2
+	rest     = time.Second / 10 // between two looks at least, however many hints arrive
 	stale    = 10 * time.Second // how old the last successful look may be
 
 	// overlap is how far back a look reaches beyond the beginning of the one before. It covers replicas whose clocks differ
@@ -19,34 +22,38 @@ const (
 	overlap = time.Minute
 )
 
-// Authenticate returns whose access token raw is. The error is a *fault.Error: UNAUTHENTICATED when the token does not
-// verify or its session was revoked, SERVICE_UNAVAILABLE when that cannot be known, because the revoked sessions were not
-// read for 10 seconds. It makes no query.
+// Authenticate returns whose access token raw is, and notes that its session was used. The error is a *fault.Error:
+// UNAUTHENTICATED when the token does not verify or its session was revoked, SERVICE_UNAVAILABLE when that cannot be known,
+// because the revoked sessions were not read for 10 seconds. Beside EXPIRED comes an anonymous caller with its Lapsed. It makes
+// no query.
 func (s *Service) Authenticate(ctx context.Context, raw string) (*auth.Caller, error) {
 	caller, err := s.tokens.Verify(ctx, raw)
 	if err != nil {
-		return nil, fmt.Errorf("session: authenticate: %w", err)
+		return caller, fmt.Errorf("session: authenticate: %w", err)
 	}
-	if refusal := s.refusal(caller.SessionID); refusal != nil {
+	if refusal := s.admit(caller.SessionID); refusal != nil {
 		return nil, refusal
 	}
 	return caller, nil
 }
 
-// refusal says why a session is not let in; nil when it is. It allocates nothing then.
-func (s *Service) refusal(sessionID id.ID) *fault.Error {
+// admit notes that a session was used, or says why it is not let in. It allocates nothing where it lets in, but for a note once
+// a minute.
+func (s *Service) admit(sessionID id.ID) *fault.Error {
+	now := s.now()
 	// A clock that was set back makes the last look seem to lie ahead. Its age is not known then, which counts as stale.
-	age := time.Duration(s.now().UnixNano() - s.looked.Load())
+	age := time.Duration(now.UnixNano() - s.looked.Load())
 	if age.Abs() > stale {
 		return &fault.Error{
 			Code:       fault.Unavailable,
 			Message:    "It cannot be checked at the moment whether the session still lives: try again.",
-			RetryAfter: interval,
+			RetryAfter: time.Second,
 		}
 	}
 	if s.revoked.contains(sessionID) {
 		return fault.Anonymous(fault.Revoked)
 	}
+	s.seen.note(sessionID, now)
 	return nil
 }
 
@@ -58,8 +65,8 @@ func (s *Service) Sync(ctx context.Context) error {
 
 	now := s.now().UTC().Truncate(time.Microsecond)
 	var revoked []Session
-	look := s.db.Conn(ctx).NewSelect().Model(&revoked).Column("id", "expires_at").
-		Where("revoked_at IS NOT NULL").Where("expires_at > ?", now.Add(-grace))
+	look := s.db.Conn(ctx).NewSelect().Model(&revoked).Column("id", "token_expires_at").
+		Where("revoked_at IS NOT NULL").Where("token_expires_at > ?", now.Add(-margin))
 	// After the clock was set back, everything is read again: while it was ahead, revocations may have been forgotten whose
 	// tokens are valid now.
 	if first, setBack := s.synced.IsZero(), now.Before(s.synced); !first && !setBack {
@@ -77,11 +84,17 @@ func (s *Service) Sync(ctx context.Context) error {
 	return nil
 }
 
-// Watch calls Sync at once and then every second, and returns ctx's error when ctx ends. It logs when Sync begins to fail
-// and when it works again.
+// Watch calls Sync at once and then twice a second, sooner when another process hints that it ended a session, and writes when
+// sessions were last seen. It returns ctx's error when ctx ends and all of that is done. It logs when Sync begins to fail and
+// when it works again.
 func (s *Service) Watch(ctx context.Context) error {
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	writing.Go(func() { s.writeSightings(ctx) })
+
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	hints := s.db.Listen(ctx, channel)
 	failing := false
 	for {
 		err := s.Sync(ctx)
@@ -98,6 +111,12 @@ func (s *Service) Watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-time.After(rest):
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-hints:
 		case <-ticker.C:
 		}
 	}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
 	"gatehouse/internal/store"
 	"gatehouse/internal/store/storetest"
@@ -149,8 +151,56 @@ func TestWatch(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Fatal("Watch goes on after its context ended")
 		}
-		if all := log.count("level="); all != 2 {
+		if all := log.count("revoked sessions"); all != 2 {
 			t.Errorf("%d lines were logged, want 2: stopping is no failure", all)
+		}
+	})
+}
+
+// A hint makes it quicker, and where none arrives it is noticed nevertheless.
+func TestWatchHeedsHintsAndNeedsNone(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		t.Parallel()
+		in := install(t, db)
+		here, there := in.start(t, nil), in.start(t, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- there.Watch(ctx) }()
+		refused := func(raw string) func() bool {
+			return func() bool {
+				_, err := there.Authenticate(t.Context(), raw)
+				refusal, ok := errors.AsType[*fault.Error](err)
+				return ok && refusal.Reason == fault.Revoked
+			}
+		}
+
+		// Each try begins right after a look, so that without hints each would take nearly half a second.
+		for try := 1; ; try++ {
+			_, tokens := here.register(t, fmt.Sprintf("ann%d@example.com", try))
+			eventually(t, "a live session is let in", func() bool {
+				_, err := there.Authenticate(t.Context(), tokens.Access.Token)
+				return err == nil
+			})
+			began := time.Now()
+			if _, err := here.Logout(t.Context(), auth.FromContext(t.Context()), tokens.Refresh.Reveal(), false); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "a session that was ended elsewhere is refused", refused(tokens.Access.Token))
+			if took := time.Since(began); try > 1 && took < 250*time.Millisecond {
+				break
+			} else if try == 40 {
+				t.Fatalf("no hint was heeded; the last revocation took %v", took)
+			}
+		}
+
+		// Nobody hints at this one.
+		_, tokens := here.register(t, "lee@example.com")
+		execute(t, db, "UPDATE sessions SET revoked_at = ? WHERE revoked_at IS NULL", noon)
+		eventually(t, "a session that was ended without a hint is refused", refused(tokens.Access.Token))
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Watch returned %v", err)
 		}
 	})
 }

@@ -10,16 +10,26 @@ import (
 	"time"
 )
 
-// The bounds of ACCESS_TOKEN_TTL.
+// The bounds of lifetimes.
 const (
-	minAccessTokenTTL = time.Second
-	maxAccessTokenTTL = 24 * time.Hour
+	minAccessTokenTTL     = time.Second
+	maxAccessTokenTTL     = 24 * time.Hour
+	maxRefreshAbsoluteTTL = 365 * 24 * time.Hour
+	maxRefreshGrace       = 5 * time.Minute
+	minKeyRotation        = time.Hour
+	maxKeyPublishLead     = 24 * time.Hour
+	maxSessionRetention   = 365 * 24 * time.Hour
+	minAuditRetention     = 24 * time.Hour
+
+	// safeKeyPublishLead is a minute more than others keep the key set for: Cache-Control of /.well-known/jwks.json says so.
+	safeKeyPublishLead = 6 * time.Minute
 )
 
 // Check reports the first rule that the settings break, in one sentence that says what to do.
 func (s *Settings) Check() error {
 	for _, rule := range []func() error{
-		s.checkAddr, s.checkDatabase, s.checkSecret, s.checkSigning, s.checkIssuer, s.checkAudience, s.checkTTL,
+		s.checkAddr, s.checkDatabase, s.CheckSecret, s.checkSigning, s.checkIssuer, s.checkAudience,
+		s.checkTTL, s.checkRefresh, s.checkKeys, s.checkRetention,
 	} {
 		if err := rule(); err != nil {
 			return err
@@ -48,7 +58,8 @@ func (s *Settings) checkDatabase() error {
 	return errors.New("DATABASE_URL must start with sqlite:// or postgres://: set it like sqlite://gatehouse.db")
 }
 
-func (s *Settings) checkSecret() error {
+// CheckSecret reports the first rule that the settings about the master secret break, as Check does.
+func (s *Settings) CheckSecret() error {
 	_, embedded := s.Embedded()
 	switch {
 	case s.Secret != "" && s.SecretFile != "":
@@ -105,6 +116,40 @@ func (s *Settings) checkTTL() error {
 	ttl := s.AccessTokenTTL
 	if ttl < minAccessTokenTTL || ttl > maxAccessTokenTTL || ttl%time.Second != 0 {
 		return errors.New("ACCESS_TOKEN_TTL must be whole seconds from 1s to 24h: set it like 10m")
+	}
+	return nil
+}
+
+func (s *Settings) checkRefresh() error {
+	switch {
+	case s.RefreshIdleTTL < s.AccessTokenTTL:
+		return errors.New("REFRESH_IDLE_TTL must not be below ACCESS_TOKEN_TTL: a session outlives its access tokens")
+	case s.RefreshAbsoluteTTL < s.RefreshIdleTTL || s.RefreshAbsoluteTTL > maxRefreshAbsoluteTTL:
+		return errors.New("REFRESH_ABSOLUTE_TTL must be from REFRESH_IDLE_TTL to 8760h: set it like 720h")
+	case s.RefreshGrace < 0 || s.RefreshGrace > maxRefreshGrace:
+		return errors.New("REFRESH_GRACE must be from 0s to 5m: set it like 30s")
+	}
+	return nil
+}
+
+func (s *Settings) checkKeys() error {
+	switch {
+	case s.KeyPublishLead < 0 || s.KeyPublishLead > maxKeyPublishLead:
+		return errors.New("KEY_PUBLISH_LEAD must be from 0s to 24h: set it like 10m")
+	case s.Mode == Production && s.KeyPublishLead < safeKeyPublishLead:
+		return errors.New("KEY_PUBLISH_LEAD must be at least 6m when MODE=production: others fetch the keys every five minutes")
+	case s.KeyRotation != 0 && s.KeyRotation < max(minKeyRotation, s.KeyPublishLead):
+		return errors.New("KEY_ROTATION must be 0s, or at least 1h and KEY_PUBLISH_LEAD: set it like 2160h")
+	}
+	return nil
+}
+
+func (s *Settings) checkRetention() error {
+	switch {
+	case s.SessionRetention < 0 || s.SessionRetention > maxSessionRetention:
+		return errors.New("SESSION_RETENTION must be from 0s to 8760h: set it like 24h")
+	case s.AuditRetention != 0 && s.AuditRetention < minAuditRetention:
+		return errors.New("AUDIT_RETENTION must be 24h or more, or 0s to keep everything: set it like 8760h")
 	}
 	return nil
 }

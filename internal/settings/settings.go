@@ -33,6 +33,18 @@ type Database struct {
 	DatabaseURL string `env:"DATABASE_URL" default:"sqlite://gatehouse.db" mask:"url" help:"sqlite://FILE or a postgres:// URL."`
 }
 
+// Secrets is the settings of every command that opens what the master secret seals: that secret, or the file it is read from.
+// With neither, an embedded database has one made beside it.
+type Secrets struct {
+	Secret     string `env:"SECRET" mask:"all" help:"Master secret: 32 random bytes or more, base64 or hex."`
+	SecretFile string `env:"SECRET_FILE" help:"File that holds the master secret, instead of SECRET."`
+}
+
+// Publishing is the setting of every command that adds signing keys.
+type Publishing struct {
+	KeyPublishLead time.Duration `env:"KEY_PUBLISH_LEAD" default:"10m" help:"How long others can fetch a new key before it signs."`
+}
+
 // Log is the settings of every command that logs. The format auto is text on a terminal and JSON elsewhere.
 type Log struct {
 	LogFormat string `env:"LOG_FORMAT" default:"auto" enum:"auto,text,json" help:"auto, text or json."`
@@ -44,9 +56,7 @@ type Settings struct {
 	Listener
 	Database
 
-	// The master secret, or the file it is read from. With neither, an embedded database has one made beside it.
-	Secret     string `env:"SECRET" mask:"all" help:"Master secret: 32 random bytes or more, base64 or hex."`
-	SecretFile string `env:"SECRET_FILE" help:"File that holds the master secret, instead of SECRET."`
+	Secrets
 
 	// How strict to be, and who the server is to its clients.
 	Mode     Mode   `env:"MODE" default:"development" enum:"development,production" help:"development or production."`
@@ -58,6 +68,18 @@ type Settings struct {
 	JWTSecret  string `env:"JWT_SECRET" mask:"all" help:"Signing key of HS256: 32 random bytes or more."`
 
 	AccessTokenTTL time.Duration `env:"ACCESS_TOKEN_TTL" default:"10m" help:"Life of an access token: 1s to 24h."`
+
+	KeyRotation time.Duration `env:"KEY_ROTATION" default:"2160h" help:"Age at which a signing key is replaced; 0s is never."`
+	Publishing
+
+	// How long a session lives, and how forgiving it is of answers that were lost.
+	RefreshIdleTTL     time.Duration `env:"REFRESH_IDLE_TTL" default:"336h" help:"Life of a session that is not refreshed."`
+	RefreshAbsoluteTTL time.Duration `env:"REFRESH_ABSOLUTE_TTL" default:"720h" help:"Life of any session: up to 8760h."`
+	RefreshGrace       time.Duration `env:"REFRESH_GRACE" default:"30s" help:"Use of a replaced refresh token: 0s (strict) to 5m."`
+
+	// How long what is over is kept.
+	SessionRetention time.Duration `env:"SESSION_RETENTION" default:"24h" help:"How long a session is kept after it ended."`
+	AuditRetention   time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"Reach of the audit log: 24h or more, or 0s: all."`
 
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed: 10.0.0.0/8,..."`
 	Log

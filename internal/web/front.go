@@ -22,7 +22,7 @@ type lesson struct{ title, command string }
 func lessons(cfg Config) []lesson {
 	post := "curl -s " + cfg.URL + graphQLPath + " -H 'Content-Type: application/json' "
 	const ada = `"variables": {"input": {"email": "ada@example.com", "password": "nine tulips by the canal"}}`
-	all := []lesson{
+	return []lesson{
 		{"Register", post + `-d '{
   "query": "mutation ($input: RegisterInput!) { register(input: $input) { user { id } userErrors { code message } } }",
   ` + ada + `
@@ -33,11 +33,8 @@ func lessons(cfg Config) []lesson {
 }' | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')`},
 		{"Ask a protected question", post + `\
   -H "Authorization: Bearer $TOKEN" -d '{ "query": "{ me { id email } }" }'`},
+		{"See what else there is to ask", "curl -s " + cfg.URL + schemaPath + ` -H "Authorization: Bearer $TOKEN"`},
 	}
-	if cfg.Schema != nil {
-		all = append(all, lesson{"See what else there is to ask", "curl -s " + cfg.URL + schemaPath})
-	}
-	return all
 }
 
 // front answers the front page: what runs here and how to ask it. Browsers get HTML, curl gets text. The HTML is one

@@ -42,9 +42,11 @@ func routed(cfg Config) step {
 		graphQLPath: {auth.Middleware(cfg.Authenticator, noteCaller(cfg.GraphQL)), nil},
 		healthPath:  {http.HandlerFunc(health), readers},
 		readyPath:   {ready(cfg), readers},
+		schemaPath:  {auth.Middleware(cfg.Authenticator, noteCaller(schema(cfg))), readers},
 	}
-	if cfg.Schema != nil {
-		routes[schemaPath] = route{auth.Middleware(cfg.Authenticator, noteCaller(schema(cfg))), readers}
+	if cfg.Discovery.Keys != nil {
+		routes[keysPath] = route{keys(cfg.Discovery), readers}
+		routes[discoveryPath] = route{discovery(cfg), readers}
 	}
 	return func(x *exchange, r *http.Request) {
 		route, ok := routes[r.URL.Path]
@@ -110,13 +112,13 @@ func ready(cfg Config) http.Handler {
 // schema answers with the schema as the caller may see it.
 func schema(cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store") // another caller may see another one
+		w.Header().Set("Vary", "Authorization") // another caller may see another one
 		sdl, err := cfg.Schema(auth.FromContext(r.Context()))
 		if err != nil {
 			refusal, code := fault.From(err), http.StatusServiceUnavailable
 			if refusal.Code == fault.Unauthenticated {
 				code = http.StatusUnauthorized
-				w.Header().Set("WWW-Authenticate", "Bearer")
+				w.Header().Set("WWW-Authenticate", auth.Challenge(refusal.Reason))
 			}
 			refuse(w, r, code, refusal.Message)
 			return

@@ -30,13 +30,14 @@ type Config struct {
 	GraphQL       http.Handler                // answers /graphql, in every method
 	Authenticator auth.Authenticator          // says who calls /graphql
 	Ready         func(context.Context) error // nil when requests should come here; see [ErrDraining]
+	Discovery     Discovery                   // what those who verify access tokens can learn; without Keys, nothing
 
 	URL            string         // where clients reach the server, without a final slash; https makes browsers stay with it
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none when empty
 	Version        string         // shown on the front page unless empty
 
 	// Schema returns the schema as the caller may see it, in SDL, for /schema.graphqls; an error that is UNAUTHENTICATED is
-	// answered with 401, any other with 503. Nil means that it is not served.
+	// answered with 401, any other with 503.
 	Schema func(caller *auth.Caller) (string, error)
 }
 

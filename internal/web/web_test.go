@@ -31,6 +31,9 @@ const canary = "hunter2-canary"
 // accountID is whose every access token is, in these tests.
 var accountID = id.ID{1, 2, 3}
 
+// sdl is the schema that everybody sees, in these tests.
+const sdl = "type Query { me: String }"
+
 type anyToken struct{}
 
 func (anyToken) Authenticate(context.Context, string) (*auth.Caller, error) {
@@ -52,6 +55,7 @@ func newSite(configure func(*web.Config)) *site {
 		Authenticator: anyToken{},
 		Ready:         func(context.Context) error { return nil },
 		URL:           "http://localhost:8080",
+		Schema:        func(*auth.Caller) (string, error) { return sdl, nil },
 	}
 	if configure != nil {
 		configure(&cfg)
@@ -97,11 +101,13 @@ func (s *site) entry(t *testing.T) map[string]any {
 func TestSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		refusal *fault.Error
-		status  int
+		refusal   *fault.Error
+		status    int
+		challenge string
 	}{
-		{fault.Anonymous(fault.Missing), 401},
-		{fault.Outage(errors.New("the database is down")), 503},
+		{fault.Anonymous(fault.Missing), 401, `Bearer realm="gatehouse"`},
+		{fault.Anonymous(fault.Expired), 401, `Bearer realm="gatehouse", error="invalid_token"`},
+		{fault.Outage(errors.New("the database is down")), 503, ""},
 	} {
 		site := newSite(func(cfg *web.Config) {
 			cfg.Schema = func(*auth.Caller) (string, error) { return "", c.refusal }
@@ -111,39 +117,39 @@ func TestSchemaIsRefused(t *testing.T) {
 		if response.StatusCode != c.status || !strings.Contains(text, `"requestId":"`) || strings.Contains(text, "database is down") {
 			t.Errorf("%s: %d %s", c.refusal.Code, response.StatusCode, text)
 		}
-		if challenge := response.Header.Get("WWW-Authenticate"); (c.status == 401) != (challenge == "Bearer") {
+		if challenge := response.Header.Get("WWW-Authenticate"); challenge != c.challenge {
 			t.Errorf("%s: WWW-Authenticate: %q", c.refusal.Code, challenge)
+		}
+		cache, vary := response.Header.Get("Cache-Control"), response.Header.Get("Vary")
+		if cache != "no-store" || vary != "Authorization" {
+			t.Errorf("%s: Cache-Control %q, Vary %q", c.refusal.Code, cache, vary)
 		}
 	}
 }
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	const sdl = "type Query { me: String }"
-	development := newSite(func(cfg *web.Config) { cfg.Schema = func(*auth.Caller) (string, error) { return sdl, nil } })
-	production := newSite(nil)
+	site := newSite(nil)
 	for _, c := range []struct {
-		site           *site
 		method, target string
 		status         int
 		mediaType      string
 		body           string
 	}{
-		{production, "POST", "/graphql", 200, "text/plain; charset=utf-8", "answer"},
-		{production, "PUT", "/graphql", 200, "text/plain; charset=utf-8", "answer"}, // its own to refuse
-		{production, "GET", "/healthz", 200, "application/json", `{"status":"ok"}`},
-		{production, "HEAD", "/healthz", 200, "application/json", ""},
-		{production, "GET", "/readyz", 200, "application/json", `{"status":"ready"}`},
-		{production, "GET", "/", 200, "text/plain; charset=utf-8", "POST http://localhost:8080/graphql"},
-		{production, "GET", "/schema.graphqls", 404, "application/json", `"error":"Nothing answers here.`},
-		{development, "GET", "/schema.graphqls", 200, "text/plain; charset=utf-8", sdl},
-		{production, "GET", "/" + canary, 404, "application/json", `"requestId":"`},
-		{production, "GET", "/graphql/", 404, "application/json", "Nothing answers here."},
-		{production, "GET", "//graphql", 404, "application/json", "Nothing answers here."},
-		{production, "POST", "/healthz", 405, "application/json", `"error":"This path answers GET and HEAD."`},
-		{production, "DELETE", "/", 405, "application/json", `"requestId":"`},
+		{"POST", "/graphql", 200, "text/plain; charset=utf-8", "answer"},
+		{"PUT", "/graphql", 200, "text/plain; charset=utf-8", "answer"}, // its own to refuse
+		{"GET", "/healthz", 200, "application/json", `{"status":"ok"}`},
+		{"HEAD", "/healthz", 200, "application/json", ""},
+		{"GET", "/readyz", 200, "application/json", `{"status":"ready"}`},
+		{"GET", "/", 200, "text/plain; charset=utf-8", "POST http://localhost:8080/graphql"},
+		{"GET", "/schema.graphqls", 200, "text/plain; charset=utf-8", sdl},
+		{"GET", "/" + canary, 404, "application/json", `"requestId":"`},
+		{"GET", "/graphql/", 404, "application/json", "Nothing answers here."},
+		{"GET", "//graphql", 404, "application/json", "Nothing answers here."},
+		{"POST", "/healthz", 405, "application/json", `"error":"This path answers GET and HEAD."`},
+		{"DELETE", "/", 405, "application/json", `"requestId":"`},
 	} {
-		response := c.site.ask(t, c.method, c.target)
+		response := site.ask(t, c.method, c.target)
 		text := body(t, response)
 		if response.StatusCode != c.status || !strings.Contains(text, c.body) || strings.Contains(text, canary) {
 			t.Errorf("%s %s: %d %s", c.method, c.target, response.StatusCode, text)

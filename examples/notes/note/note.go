@@ -1,7 +1,7 @@
 // Package note owns the note: what its title and text may look like, how it is kept, listed and deleted, and the table it is in.
 //
-// It must never decide who may do that: the schema says so. It only ever looks at the notes of the account it is told, which is
-// what the schema cannot say of a row.
+// It must never decide who may do that: the schema says so. Of single notes it only ever looks at those of the account it is
+// told, which is what the schema cannot say of a row.
 package note
 
 import (
@@ -124,6 +124,15 @@ func (s *Service) List(ctx context.Context, accountID id.ID, r page.Request) (pa
 		return page.Page[*Note]{}, fmt.Errorf("note: list: %w", err)
 	}
 	return page.Cut(notes, q, func(n *Note) page.Cursor { return page.Cursor{CreatedAt: n.CreatedAt, ID: n.ID} }), nil
+}
+
+// Count returns how many notes there are, whosever they are.
+func (s *Service) Count(ctx context.Context) (int64, error) {
+	n, err := s.db.Conn(ctx).NewSelect().Model((*Note)(nil)).Count(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("note: count: %w", err)
+	}
+	return n, nil
 }
 
 // Delete deletes the account's note with this id. That it has none, also because the note is another account's, is one of

@@ -180,3 +180,14 @@ func TestNotesGoWithTheirAccount(t *testing.T) {
 		}
 	})
 }
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *room) {
+		r.keep(t, r.ada, "Milk")
+		r.keep(t, r.bob, "Eggs")
+		if n, err := r.Count(t.Context()); n != 2 || err != nil {
+			t.Errorf("%d notes, %v; want everybody's, which are 2", n, err)
+		}
+	})
+}

@@ -1,0 +1,103 @@
+package session
+
+import (
+	"context"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/internal/id"
+	"gatehouse/internal/store/storetest"
+	"gatehouse/internal/token"
+)
+
+// PostgreSQL updates a row within its page, and no index, only while no column changes that is in one.
+func TestRefreshingChangesNoIndexedColumn(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{storetest.SQLite, storetest.Postgres} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			db := storetest.Open(t, kind)
+			var indexes []string
+			query := "SELECT COALESCE(sql, '') FROM sqlite_master WHERE type = 'index' AND tbl_name = 'sessions'"
+			if kind == storetest.Postgres {
+				query = "SELECT indexdef FROM pg_indexes WHERE tablename = 'sessions'"
+			}
+			if err := db.Conn(t.Context()).NewRaw(query).Scan(t.Context(), &indexes); err != nil || len(indexes) < 3 {
+				t.Fatalf("indexes %q: %v", indexes, err)
+			}
+			for _, statement := range []string{rotation, renewal} {
+				changed := regexp.MustCompile(`(?m)^\s*([a-z_]+)\s+= `).FindAllStringSubmatch(statement, -1)
+				if len(changed) < 7 {
+					t.Fatalf("found %d changed columns", len(changed))
+				}
+				for _, column := range changed {
+					for _, index := range indexes {
+						// Ending a session may change the index of what has ended.
+						if column[1] != "revoked_at" && regexp.MustCompile(`\b`+column[1]+`\b`).MatchString(index) {
+							t.Errorf("%s is in %s", column[1], index)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// As PostgreSQL counts them, refreshes stay within their page (heap-only tuples).
+func TestRefreshesAreHeapOnly(t *testing.T) {
+	t.Parallel()
+	const sessions, refreshes = 60, 20
+	db := storetest.Open(t, storetest.Postgres)
+	ctx := t.Context()
+	r := rand.New(rand.NewPCG(5, 6))
+	tokens := token.New(nil, nil, nil, token.Config{TTL: time.Minute})
+	s, err := New(db, nil, nil, tokens, nil, func() time.Time { return noon }, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute := func(statement string, args ...any) {
+		t.Helper()
+		if _, err := db.Conn(ctx).NewRaw(statement, args...).Exec(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	account := id.New(noon)
+	execute(`INSERT INTO accounts (id, email, email_key, password_hash, created_at, updated_at) VALUES (?, 'a', 'a', '', ?1, ?1)`,
+		account, noon)
+	for range sessions {
+		c := draw(r)
+		row := &Session{
+			ID: c.sessionID, AccountID: account, CreatedAt: noon, LastSeenAt: noon, AuthTime: noon, ExpiresAt: noon.Add(time.Hour),
+			AbsoluteExpiresAt: noon.Add(time.Hour), TokenExpiresAt: noon, PreviousUntil: noon, GraceUntil: noon,
+			Salt: c.salt[:], UserAgent: strings.Repeat("u", 120), IPAddress: "192.0.2.1", AMR: passwordMethod,
+		}
+		if _, err := db.Conn(ctx).NewInsert().Model(row).Exec(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for c.generation = range int32(refreshes) {
+			if _, err := s.rotate(context.WithoutCancel(ctx), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var updates, heapOnly int
+	deadline := time.After(time.Minute) // the counts come with a delay
+	for updates < sessions*refreshes {
+		if err := db.QueryRow(ctx, "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'sessions'").
+			Scan(&updates, &heapOnly); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("%d updates were counted of %d", updates, sessions*refreshes)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Logf("%d of %d updates were heap-only", heapOnly, updates)
+	if heapOnly*100 < updates*95 { // vacuum may be in the way of some
+		t.Errorf("%d of %d updates were heap-only", heapOnly, updates)
+	}
+}
