@@ -60,9 +60,12 @@ func TestDependenciesAreExplained(t *testing.T) {
 	}
 }
 
-// TestModulesAgree keeps the two modules on one Go version, so that the linters understand what the server is written in.
+// TestModulesAgree keeps all modules on one Go version, so that the linters understand what the server is written in, and one
+// toolchain builds everything.
 func TestModulesAgree(t *testing.T) {
-	if tools := goMod(t, "tools/go.mod").Go.Version; tools != goVersion(t) {
-		t.Errorf("tools/go.mod says go %s, go.mod says go %s", tools, goVersion(t))
+	for _, name := range []string{"tools/go.mod", "examples/go/go.mod"} {
+		if version := goMod(t, name).Go.Version; version != goVersion(t) {
+			t.Errorf("%s says go %s, go.mod says go %s", name, version, goVersion(t))
+		}
 	}
 }
