@@ -94,9 +94,9 @@ func createDatabase(ctx context.Context, server string) (string, error) {
 	return u.String(), nil
 }
 
-// visit runs Gatehouse on the database for as long as do takes.
-func (h *house) visit(ctx context.Context, database string, do func(*server) error) error {
-	s, err := start(ctx, h.binary, database, h.secret)
+// visit runs Gatehouse on the database for as long as do takes, with further settings as NAME=value.
+func (h *house) visit(ctx context.Context, database string, do func(*server) error, settings ...string) error {
+	s, err := start(ctx, h.binary, database, h.secret, settings...)
 	if err != nil {
 		return err
 	}
@@ -109,33 +109,44 @@ func (h *house) signIn(ctx context.Context, s *server) (string, error) {
 	if h.access == "" {
 		query = registerQuery
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.address+"/graphql", strings.NewReader(query))
-	if err != nil {
+	var data map[string]struct{ Tokens holder }
+	if err := h.post(ctx, s, query, &data); err != nil {
 		return "", err
+	}
+	for _, payload := range data {
+		h.access = payload.Tokens.AccessToken
+	}
+	if h.access == "" {
+		return "", errors.New("signing in: no access token")
+	}
+	return h.access, nil
+}
+
+// refresh returns a new access token of a session.
+func (h *house) refresh(ctx context.Context, s *server, refreshToken string) (string, error) {
+	var data struct{ Refresh struct{ Tokens holder } }
+	if err := h.post(ctx, s, fmt.Sprintf(refreshQuery, refreshToken), &data); err != nil {
+		return "", err
+	}
+	if data.Refresh.Tokens.AccessToken == "" {
+		return "", errors.New("refreshing: no access token")
+	}
+	return data.Refresh.Tokens.AccessToken, nil
+}
+
+// post sends an operation and reads the data of the answer.
+func (h *house) post(ctx context.Context, s *server, body string, data any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.address+"/graphql", strings.NewReader(body))
+	if err != nil {
+		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := h.client.Do(request)
 	if err != nil {
-		return "", err
+		return err
 	}
-	defer response.Body.Close()
-	var answer struct {
-		Data map[string]struct {
-			Tokens struct {
-				AccessToken string `json:"accessToken"`
-			} `json:"tokens"`
-		} `json:"data"`
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return "", err
-	}
-	for _, payload := range answer.Data {
-		h.access = payload.Tokens.AccessToken
-	}
-	if h.access == "" {
-		return "", fmt.Errorf("signing in: status %d and no access token", response.StatusCode)
-	}
-	return h.access, nil
+	answer := struct{ Data any }{data}
+	return errors.Join(json.NewDecoder(response.Body).Decode(&answer), response.Body.Close())
 }
 
 // publicKey returns the PEM of the key that verifies Gatehouse's tokens.

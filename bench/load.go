@@ -42,9 +42,9 @@ type tally struct {
 // perSecond is the throughput of good answers.
 func (t tally) perSecond() float64 { return float64(t.good) / t.elapsed.Seconds() }
 
-// fire keeps the given number of connections busy with the same request until the duration is over. It talks HTTP/1.1 over
+// fire keeps the given number of connections busy until the duration is over, with the requests in turn. It talks HTTP/1.1 over
 // plain connections, because on two cores a full client would cost more than the servers that it measures.
-func fire(ctx context.Context, address string, s shot, connections int, duration time.Duration) tally {
+func fire(ctx context.Context, address string, shots []shot, connections int, duration time.Duration) tally {
 	ctx, cancel := context.WithTimeout(ctx, duration)
 	defer cancel()
 
@@ -53,10 +53,10 @@ func fire(ctx context.Context, address string, s shot, connections int, duration
 	var firstBad error
 	var wg sync.WaitGroup
 	start := time.Now()
-	for range connections {
+	for i := range connections {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				err := fireOne(ctx, address, s, &good)
+				err := fireOne(ctx, address, shots, i*len(shots)/connections, &good)
 				if err == nil || ctx.Err() != nil {
 					continue
 				}
@@ -69,8 +69,9 @@ func fire(ctx context.Context, address string, s shot, connections int, duration
 	return tally{good: good.Load(), bad: bad.Load(), elapsed: time.Since(start), firstBad: firstBad}
 }
 
-// fireOne sends over one connection until the context ends or an answer is not the wanted one.
-func fireOne(ctx context.Context, address string, s shot, good *atomic.Int64) error {
+// fireOne sends over one connection, beginning with the given one of the requests, until the context ends or an answer is not the
+// wanted one.
+func fireOne(ctx context.Context, address string, shots []shot, first int, good *atomic.Int64) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -85,7 +86,8 @@ func fireOne(ctx context.Context, address string, s shot, good *atomic.Int64) er
 
 	reader := bufio.NewReaderSize(conn, 8<<10)
 	var body bytes.Buffer
-	for ctx.Err() == nil {
+	for i := first; ctx.Err() == nil; i++ {
+		s := shots[i%len(shots)]
 		if _, err := conn.Write(s.wire); err != nil {
 			return err
 		}

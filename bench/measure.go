@@ -65,11 +65,11 @@ func measureMe(ctx context.Context, h *house, p plan) ([]line, error) {
 		defer other.stop()
 
 		for round := range p.rounds + 1 {
-			a, err := throughput(ctx, s.address, newShot(s.address, "/graphql", access, meQuery, `"email"`), p)
+			a, err := throughput(ctx, s.address, p, newShot(s.address, "/graphql", access, meQuery, `"email"`))
 			if err != nil {
 				return fmt.Errorf("gatehouse: %w", err)
 			}
-			b, err := throughput(ctx, other.address, newShot(other.address, "/", access, meQuery, `"email"`), p)
+			b, err := throughput(ctx, other.address, p, newShot(other.address, "/", access, meQuery, `"email"`))
 			if err != nil {
 				return fmt.Errorf("bare handler: %w", err)
 			}
@@ -98,7 +98,7 @@ func measureFlood(ctx context.Context, h *house, p plan) ([]line, error) {
 		}
 		me := newShot(s.address, "/graphql", access, meQuery, `"email"`)
 		for round := range p.rounds + 1 {
-			calm, err := throughput(ctx, s.address, me, p)
+			calm, err := throughput(ctx, s.address, p, me)
 			if err != nil {
 				return err
 			}
@@ -131,7 +131,7 @@ func throughputUnderLogins(ctx context.Context, s *server, me shot, p plan) (per
 	logins := make(chan tally, 1)
 	go func() {
 		login := newShot(s.address, "/graphql", "", loginQuery, `"accessToken"`)
-		logins <- fire(during, s.address, login, p.connections, p.span+time.Second)
+		logins <- fire(during, s.address, []shot{login}, p.connections, p.span+time.Second)
 	}()
 	peaks := make(chan error, 1)
 	go func() {
@@ -141,7 +141,7 @@ func throughputUnderLogins(ctx context.Context, s *server, me shot, p plan) (per
 	}()
 
 	time.Sleep(p.span / 10) // until the flood is there
-	perSecond, err = throughput(during, s.address, me, p)
+	perSecond, err = throughput(during, s.address, p, me)
 	cancel()
 	flood, watched := <-logins, <-peaks
 	switch {
@@ -156,8 +156,8 @@ func throughputUnderLogins(ctx context.Context, s *server, me shot, p plan) (per
 }
 
 // throughput is that of one measurement, in which every answer must be good.
-func throughput(ctx context.Context, address string, s shot, p plan) (float64, error) {
-	t := fire(ctx, address, s, p.connections, p.span)
+func throughput(ctx context.Context, address string, p plan, shots ...shot) (float64, error) {
+	t := fire(ctx, address, shots, p.connections, p.span)
 	if t.bad > 0 || t.good == 0 {
 		return 0, fmt.Errorf("%d good answers, %d bad ones, the first: %w", t.good, t.bad, t.firstBad)
 	}

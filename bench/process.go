@@ -34,15 +34,15 @@ func build(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// start runs the binary on a free port and waits until it is ready.
-func start(ctx context.Context, binary, databaseURL, secret string) (*server, error) {
+// start runs the binary on a free port, with further settings as NAME=value, and waits until it is ready.
+func start(ctx context.Context, binary, databaseURL, secret string, settings ...string) (*server, error) {
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &server{address: address, log: new(bytes.Buffer)}
 	s.cmd = exec.CommandContext(ctx, binary, "serve")
-	s.cmd.Env = append(os.Environ(), "ADDR="+address, "DATABASE_URL="+databaseURL, "SECRET="+secret)
+	s.cmd.Env = append(append(os.Environ(), "ADDR="+address, "DATABASE_URL="+databaseURL, "SECRET="+secret), settings...)
 	s.cmd.Stdout, s.cmd.Stderr = nil, s.log
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.WaitDelay = 15 * time.Second
