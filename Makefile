@@ -1,7 +1,7 @@
 # make alone lists the targets.
 .DEFAULT_GOAL := help
 .SHELLFLAGS := -euc
-.PHONY: help run build test check format lint vet generated modules schema bench fuzz update clean
+.PHONY: help run build test check format lint vet generated modules schema bench soak fuzz update clean
 
 # Each target sets up what it needs. What it cannot set up it names: $(call need,COMMAND,what to install).
 need = command -v $(1) >/dev/null || { echo "$(1) is missing: install $(2)" >&2; exit 1; }
@@ -26,6 +26,7 @@ test: ## Run every test with the race detector, on SQLite and on PostgreSQL
 	@$(need_go)
 	@$(call need,$$(go env CC),a C compiler such as gcc: the race detector is linked with it)
 	@CGO_ENABLED=1 $(with_postgres) go test -race ./...
+	@go test -run '^TestGraphQLAttacks$$' ./internal/server
 	@go -C tools test ./...
 
 check: format lint vet generated modules schema ## Check formatting, linters, generated files, modules and the schema
@@ -53,17 +54,21 @@ vet:
 	@$(need_go)
 	@go vet ./...
 	@go -C tools vet ./...
+	@go -C examples/go vet ./...
 
 modules:
 	@$(need_go)
 	@go mod tidy -diff
 	@go -C tools mod tidy -diff
+	@go -C examples/go mod tidy -diff
 
 schema: $(schemalint)/node_modules/.package-lock.json
 	@$(need_npm)
 	@$(schemalint)/node_modules/.bin/eslint --config $(schemalint)/eslint.config.js --max-warnings 0 \
 		schema.graphqls examples/notes/notes.graphqls
 	@node $(schemalint)/introspection.js
+	@$(need_go)
+	@node $(schemalint)/live.js
 
 $(schemalint)/node_modules/.package-lock.json: $(schemalint)/package-lock.json
 	@$(need_npm)
@@ -73,6 +78,11 @@ $(schemalint)/node_modules/.package-lock.json: $(schemalint)/package-lock.json
 bench: ## Run the benchmarks, printed as ratios
 	@$(need_go)
 	@go run ./bench
+
+soak: ## Run the long proofs and write docs/reliability.md, or PROOF=TestName alone
+	@$(need_go)
+	@$(with_postgres) go test -count=1 -timeout=6h -v ./soak -soak.full \
+		$(if $(PROOF),-run '$(PROOF)',-soak.report=$(CURDIR)/docs/reliability.md)
 
 fuzz: ## Fuzz every parser for FUZZTIME (10s)
 	@$(need_go)
@@ -87,4 +97,4 @@ update: ## Write golden files and other generated files anew
 		sort -u | sed 's|^|./|') -update
 
 clean: ## Remove what was built; databases and secrets stay
-	@rm -rf gatehouse $(schemalint)/node_modules
+	@rm -rf gatehouse $(schemalint)/node_modules examples/node/node_modules
