@@ -79,10 +79,10 @@ bench: ## Run the benchmarks, printed as ratios
 	@$(need_go)
 	@go run ./bench
 
-soak: ## Run the long proofs and write docs/reliability.md, or PROOF=TestName alone
+soak: ## Run the long proofs, or PROOF=TestName alone, and write docs/reliability.md
 	@$(need_go)
-	@$(with_postgres) go test -count=1 -timeout=6h -v ./soak -soak.full \
-		$(if $(PROOF),-run '$(PROOF)',-soak.report=$(CURDIR)/docs/reliability.md)
+	@$(with_postgres) go test -count=1 -timeout=6h -v ./soak -run '$(or $(PROOF),.)' \
+		-soak.full -soak.report=$(CURDIR)/docs/reliability.md
 
 fuzz: ## Fuzz every parser for FUZZTIME (10s)
 	@$(need_go)

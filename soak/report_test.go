@@ -1,9 +1,11 @@
 package soak
 
 import (
-	"cmp"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -53,16 +55,32 @@ went wrong.
 |---|---|---|
 `
 
-// write writes the report, if one was asked for.
+// write writes the report, if one was asked for. What proofs that did not run now came to the last time stays.
 func (r *report) write() error {
 	if *reportPath == "" {
 		return nil
 	}
-	slices.SortStableFunc(r.lines, func(a, b figure) int { return cmp.Compare(a.test, b.test) })
+	written, err := os.ReadFile(*reportPath)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	rows := make(map[string]string)
+	for row := range strings.Lines(string(written)) {
+		if _, again, found := strings.Cut(row, command); found {
+			rows[again] = row
+		}
+	}
+	for _, line := range r.lines {
+		again := line.test + "` |\n"
+		rows[again] = fmt.Sprintf("| %s | %s | %s%s", line.claim, line.result, command, again)
+	}
 	var text strings.Builder
 	fmt.Fprintf(&text, heading, runtime.NumCPU())
-	for _, line := range r.lines {
-		fmt.Fprintf(&text, "| %s | %s | `make soak PROOF=%s` |\n", line.claim, line.result, line.test)
+	for _, again := range slices.Sorted(maps.Keys(rows)) {
+		text.WriteString(rows[again])
 	}
 	return os.WriteFile(*reportPath, []byte(text.String()), 0o644)
 }
+
+// command is what runs a proof again, before its name.
+const command = "`make soak PROOF="
