@@ -166,24 +166,9 @@ func throughput(ctx context.Context, address string, p plan, shots ...shot) (flo
 
 // measurePolicy runs the policy engine's own benchmark of a decision over a planned operation, for a caller who may.
 func measurePolicy(ctx context.Context, _ *house, _ plan) ([]line, error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run=^$", "-bench="+policyBenchmark, "-benchmem", "-count=5", "./internal/policy")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("benchmark the policy engine: %w\n%s", err, out)
-	}
-	set, err := parse.ParseSet(bytes.NewReader(out))
+	spans, allocations, err := benchmark(ctx, "./internal/policy", "^BenchmarkCheck$/^10$")
 	if err != nil {
 		return nil, err
-	}
-	var spans, allocations []float64
-	for _, runs := range set {
-		for _, run := range runs {
-			spans = append(spans, run.NsPerOp)
-			allocations = append(allocations, float64(run.AllocsPerOp))
-		}
-	}
-	if len(spans) == 0 {
-		return nil, fmt.Errorf("the policy engine has no benchmark %s", policyBenchmark)
 	}
 	return []line{
 		{what: "deciding a planned operation of 10 fields, allowed", measured: median(spans), limit: 100, unit: "ns"},
@@ -191,4 +176,25 @@ func measurePolicy(ctx context.Context, _ *house, _ plan) ([]line, error) {
 	}, nil
 }
 
-const policyBenchmark = "^BenchmarkCheck$/^10$"
+// benchmark runs a Go benchmark of a package five times, and returns what an operation took: nanoseconds, and allocations.
+func benchmark(ctx context.Context, path, pattern string) (spans, allocations []float64, err error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-run=^$", "-bench="+pattern, "-benchmem", "-count=5", path)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return nil, nil, fmt.Errorf("benchmark %s: %w\n%s", path, err, out)
+	}
+	set, err := parse.ParseSet(bytes.NewReader(out))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, runs := range set {
+		for _, run := range runs {
+			spans = append(spans, run.NsPerOp)
+			allocations = append(allocations, float64(run.AllocsPerOp))
+		}
+	}
+	if len(spans) == 0 {
+		return nil, nil, fmt.Errorf("%s has no benchmark %s", path, pattern)
+	}
+	return spans, allocations, nil
+}
