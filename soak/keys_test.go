@@ -59,6 +59,18 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 			load.accepted.Load(), len(kids), slowest.Round(time.Millisecond)))
 }
 
+// TestTokensDieWithTheirKey changes the signing key over and over, and after each key's window presents tokens that it signed and
+// that say they live on. It runs beside the token service, where a stolen key can be had and the windows need not be waited for.
+func TestTokensDieWithTheirKey(t *testing.T) {
+	var flags []string
+	if *full {
+		flags = append(flags, "-soak.full")
+	}
+	runBeside(t, "token", "TestRotationsUnderLoad", flags...)
+	proved(t, fmt.Sprintf("%d key rotations while three replicas mint and verify, on each database; tokens of each stolen key",
+		times(3, 50)), "no live token refused, and none of a retired key accepted after its window")
+}
+
 // holders is clients that refresh all the time, and ask with every token they hold until it has expired.
 type holders struct {
 	accepted atomic.Int64

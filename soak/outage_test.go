@@ -42,7 +42,7 @@ func TestDatabaseCrashes(t *testing.T) {
 		slowest = max(slowest, f.untilServed(t, load.held[0]))
 	}
 	stop()
-	if limit := 2 * time.Second; slowest > limit {
+	if limit := atMost(2 * time.Second); slowest > limit {
 		t.Errorf("it took %v after the database's return until requests were served again, more than %v", slowest, limit)
 	}
 	proved(t, fmt.Sprintf("PostgreSQL stopped with `immediate` and started, %d times, under load on two processes", crashes),

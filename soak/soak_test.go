@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 var full = flag.Bool("soak.full", false, "run the full numbers")
@@ -52,6 +53,15 @@ func run(m *testing.M) (code int, err error) {
 		return code, nil
 	}
 	return 0, figures.write()
+}
+
+// atMost returns how long something may take that must be done within limit. That is measured in the full form, which has the
+// machine for itself; the short one shares it with every other test, under the race detector, and notices only what hangs.
+func atMost(limit time.Duration) time.Duration {
+	if *full {
+		return limit
+	}
+	return 15 * limit
 }
 
 // times returns how often to do something: few in the short form, many in the full one.

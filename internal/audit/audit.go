@@ -2,7 +2,7 @@
 // when. An entry is written in the transaction of what it records, so that neither exists without the other.
 //
 // The record is append-only. It must never change an entry, nor remove one that is not past its time, and never hold a
-// password, a token or whatever else a client sent besides its address and its user agent.
+// password, a token or whatever else a client sent besides its address, its user agent and the request's id.
 package audit
 
 import (

@@ -148,6 +148,9 @@ tokens elsewhere goes by the keys they have fetched, so restart what must know a
 }
 
 func (c *keysRotateCommand) run(ctx context.Context, p process) error {
+	if err := c.CheckLead(); err != nil {
+		return err
+	}
 	return onKeys(ctx, p, c.Database, c.Secrets, c.KeyPublishLead, func(table *keyring.Table) error {
 		rotate := table.Rotate
 		if c.Revoke {

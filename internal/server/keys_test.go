@@ -196,6 +196,8 @@ func TestKeysCommandsRefuse(t *testing.T) {
 		{[]string{"list", "--secret=hunter2hunter2hunter2hunter2"}, "SECRET: secret:"},
 		{[]string{"rotate", "--secret-file=" + filepath.Join(h.folder, "none")}, "which does not exist"},
 		{[]string{"rotate", "--key-publish-lead=soon"}, "write a duration such as 10m"},
+		{[]string{"rotate", "--key-publish-lead=-1s"}, "KEY_PUBLISH_LEAD must be from 0s to 24h"},
+		{[]string{"rotate", "--revoke", "--key-publish-lead=25h"}, "KEY_PUBLISH_LEAD must be from 0s to 24h"},
 		{nil, "needs another word"},
 	} {
 		code, stdout, stderr := call(t, "", append([]string{"keys"}, c.args...)...)

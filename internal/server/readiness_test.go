@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"gatehouse/internal/store"
 	"gatehouse/internal/web"
 )
 
@@ -33,6 +35,8 @@ func TestReadinessAsksOnceASecond(t *testing.T) {
 		{time.Millisecond, down, down, 2},
 		{0, nil, down, 2},
 		{time.Second, nil, nil, 3},
+		{time.Second, fmt.Errorf("check: %w", store.ErrSchemaOlder), store.ErrSchemaOlder, 4},
+		{time.Second, fmt.Errorf("check: %w", store.ErrSchemaNewer), nil, 5}, // as while newer servers take over
 	} {
 		now, answer = now.Add(step.wait), step.answer
 		if err := r.Check(gone); !errors.Is(err, step.want) || asked != step.asked {
@@ -40,7 +44,7 @@ func TestReadinessAsksOnceASecond(t *testing.T) {
 		}
 	}
 	r.drain()
-	if err := r.Check(t.Context()); !errors.Is(err, web.ErrDraining) || asked != 3 {
+	if err := r.Check(t.Context()); !errors.Is(err, web.ErrDraining) || asked != 5 {
 		t.Errorf("draining: %v after %d questions", err, asked)
 	}
 }

@@ -132,10 +132,20 @@ func (s *Settings) checkRefresh() error {
 	return nil
 }
 
-func (s *Settings) checkKeys() error {
-	switch {
-	case s.KeyPublishLead < 0 || s.KeyPublishLead > maxKeyPublishLead:
+// CheckLead reports the rule that KEY_PUBLISH_LEAD breaks by itself. A key that signed before it was published would cut short
+// the life of tokens.
+func (p Publishing) CheckLead() error {
+	if p.KeyPublishLead < 0 || p.KeyPublishLead > maxKeyPublishLead {
 		return errors.New("KEY_PUBLISH_LEAD must be from 0s to 24h: set it like 10m")
+	}
+	return nil
+}
+
+func (s *Settings) checkKeys() error {
+	if err := s.CheckLead(); err != nil {
+		return err
+	}
+	switch {
 	case s.Mode == Production && s.KeyPublishLead < safeKeyPublishLead:
 		return errors.New("KEY_PUBLISH_LEAD must be at least 6m when MODE=production: others fetch the keys every five minutes")
 	case s.KeyRotation != 0 && s.KeyRotation < max(minKeyRotation, s.KeyPublishLead):

@@ -126,7 +126,7 @@ func classifyPostgres(refused *pgconn.PgError, err error) error {
 		e.Kind = ErrConflict
 	case "40001", "40P01": // serialization_failure, deadlock_detected
 		e.Kind, e.retry = ErrUnavailable, true
-	case "25006", "55P03": // read_only_sql_transaction (a standby), lock_not_available
+	case "25006", "25P03", "55P03": // read_only_sql_transaction (a standby), idle_in_transaction_session_timeout, lock_not_available
 		e.Kind = ErrUnavailable
 	}
 	for _, class := range []string{"08", "53", "57", "58"} { // connection, resources, operator, system

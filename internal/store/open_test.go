@@ -122,7 +122,7 @@ func TestPostgresSessionIsPrepared(t *testing.T) {
 	db := storetest.Open(t, storetest.Postgres)
 	want := map[string]string{
 		"standard_conforming_strings": "on", "client_encoding": "UTF8", "TimeZone": "UTC", "application_name": "gatehouse",
-		"statement_timeout": "18s",
+		"statement_timeout": "18s", "idle_in_transaction_session_timeout": "40s",
 	}
 	for name, want := range want {
 		var got string

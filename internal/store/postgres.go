@@ -73,9 +73,13 @@ func configurePostgres(config *pgxpool.Config, timeout time.Duration) {
 	config.MaxConnLifetimeJitter = config.MaxConnLifetime / 10 // or a fleet of replicas reconnects at once
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		useUTC(conn)
-		// PostgreSQL gives up shortly before we do, so that the connection survives a slow statement. A start-up parameter
-		// would be simpler, but pgbouncer refuses this one.
-		_, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %d", (timeout*9/10).Milliseconds()))
+		// PostgreSQL gives up shortly before we do, so that the connection survives a slow statement. Start-up parameters would be
+		// simpler, but pgbouncer refuses these.
+		//
+		// Of a machine that lost its power in a transaction, the network tells nothing for hours, and for as long the rows that it
+		// had locked would wait. One that only stood still must not commit what bears the time of before.
+		_, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d",
+			(timeout*9/10).Milliseconds(), (2*timeout).Milliseconds()))
 		return err
 	}
 }
