@@ -17,7 +17,7 @@ const (
 	LoggedOut Event = "LOGGED_OUT"
 	// RefreshTokenReused: a refresh token came back long after it was replaced, so somebody had a copy; the session was ended.
 	RefreshTokenReused Event = "REFRESH_TOKEN_REUSED"
-	// SessionRevoked: a session was ended from elsewhere.
+	// SessionRevoked: a session was ended from elsewhere; by a login where the detail is "limit", since the account had too many.
 	SessionRevoked Event = "SESSION_REVOKED"
 	// PasswordChanged: a password was replaced, and the account's other sessions were ended.
 	PasswordChanged Event = "PASSWORD_CHANGED"

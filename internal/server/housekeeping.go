@@ -44,8 +44,9 @@ type housekeeping struct {
 type chore struct {
 	what string
 	keep time.Duration // how long they are kept after their time
-	// prune removes rows whose time was before the one given, at most limit of them. Where it removes fewer, none is left.
-	prune func(ctx context.Context, before time.Time, limit int) (removed int, err error)
+	// prune removes rows whose time was before the one given, at most limit of them, and looks at no more than it can in some
+	// ten milliseconds. It reports whether it has to be called again.
+	prune func(ctx context.Context, before time.Time, limit int) (removed int, more bool, err error)
 }
 
 func newHousekeeping(
@@ -58,9 +59,17 @@ func newHousekeeping(
 	}
 	h.chores = append(h.chores, chore{what: "sessions", keep: cfg.SessionRetention, prune: sessions.Prune})
 	if cfg.AuditRetention > 0 {
-		h.chores = append(h.chores, chore{what: "audit entries", keep: cfg.AuditRetention, prune: log.Prune})
+		h.chores = append(h.chores, chore{what: "audit entries", keep: cfg.AuditRetention, prune: entries(log)})
 	}
 	return h
+}
+
+// entries prunes the audit log.
+func entries(log *audit.Log) func(ctx context.Context, before time.Time, limit int) (removed int, more bool, err error) {
+	return func(ctx context.Context, before time.Time, limit int) (int, bool, error) {
+		removed, err := log.Prune(ctx, before, limit)
+		return removed, removed == limit, err
+	}
 }
 
 // run sweeps about once a minute until ctx ends, and returns ctx's error. Replicas that were started together come apart by
@@ -87,13 +96,13 @@ func (h *housekeeping) sweep(ctx context.Context, holder id.ID) error {
 	for left := slices.Clone(h.chores); len(left) > 0 && h.now().Sub(began) < h.lease-h.margin; {
 		batchBegan := h.now()
 		left = slices.DeleteFunc(left, func(c chore) bool {
-			removed, err := c.prune(ctx, began.Add(-c.keep), h.batch)
+			removed, more, err := c.prune(ctx, began.Add(-c.keep), h.batch)
 			if err != nil {
 				failed = errors.Join(failed, fmt.Errorf("removing %s: %w", c.what, err))
 			} else if removed > 0 {
 				h.logger.DebugContext(ctx, "removed what is past its time", "what", c.what, "rows", removed)
 			}
-			return err != nil || removed < h.batch
+			return err != nil || !more
 		})
 		if len(left) > 0 && !rest(ctx, max(h.pause, h.now().Sub(batchBegan))) {
 			return ctx.Err()

@@ -87,13 +87,13 @@ func TestThreeReplicasKeepHouse(t *testing.T) {
 			ctx, stop[i] = context.WithCancel(t.Context())
 			h := quickly(db, c, chore{
 				what: "entries", keep: 24 * time.Hour,
-				prune: func(ctx context.Context, before time.Time, limit int) (int, error) {
+				prune: func(ctx context.Context, before time.Time, limit int) (int, bool, error) {
 					if atWork.Add(1) > 1 {
 						t.Error("two at work")
 					}
 					defer atWork.Add(-1)
 					worked[i].Add(1)
-					return log.Prune(ctx, before, limit)
+					return entries(log)(ctx, before, limit)
 				},
 			})
 			running.Go(func() {
@@ -139,7 +139,10 @@ func TestSweepNeedsTheLease(t *testing.T) {
 		c := new(fakeClock)
 		swept := ""
 		replica := func(name string) func() {
-			h := quickly(db, c, chore{prune: func(context.Context, time.Time, int) (int, error) { swept += name; return 0, nil }})
+			h := quickly(db, c, chore{prune: func(context.Context, time.Time, int) (int, bool, error) {
+				swept += name
+				return 0, false, nil
+			}})
 			holder := id.New(c.now())
 			return func() {
 				t.Helper()
@@ -163,6 +166,23 @@ func TestSweepNeedsTheLease(t *testing.T) {
 	})
 }
 
+// Looking at much and finding nothing is work, too: a chore rests after it, and is called until it has no more.
+func TestSweepRestsWhereItFindsNothing(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, storetest.SQLite)
+	c := new(fakeClock)
+	calls := 0
+	h := quickly(db, c, chore{prune: func(context.Context, time.Time, int) (int, bool, error) { calls++; return 0, calls < 5, nil }})
+	h.pause = 30 * time.Millisecond
+	began := time.Now()
+	if err := h.sweep(t.Context(), id.New(c.now())); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); calls != 5 || took < 4*h.pause {
+		t.Errorf("%d looks in %v", calls, took)
+	}
+}
+
 // A batch that took ten seconds is followed by as long a rest, which this test does not wait for.
 func TestRestIsAsLongAsTheBatch(t *testing.T) {
 	t.Parallel()
@@ -172,15 +192,15 @@ func TestRestIsAsLongAsTheBatch(t *testing.T) {
 	var calls, others int
 	h := quickly(
 		db, c,
-		chore{what: "endless", keep: time.Hour, prune: func(_ context.Context, before time.Time, limit int) (int, error) {
+		chore{what: "endless", keep: time.Hour, prune: func(_ context.Context, before time.Time, limit int) (int, bool, error) {
 			if !before.Equal(began.Add(-time.Hour)) {
 				t.Errorf("before %v", before)
 			}
 			calls++
 			c.advance(10 * time.Second)
-			return limit, nil
+			return limit, true, nil
 		}},
-		chore{what: "short", prune: func(context.Context, time.Time, int) (int, error) { others++; return 0, nil }},
+		chore{what: "short", prune: func(context.Context, time.Time, int) (int, bool, error) { others++; return 0, false, nil }},
 	)
 	rested := time.Now()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -201,18 +221,21 @@ func TestSweepStopsWhenItsTimeIsUp(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t, storetest.SQLite)
 	c := new(fakeClock)
-	calls := 0
-	h := quickly(db, c, chore{prune: func(_ context.Context, _ time.Time, limit int) (int, error) {
-		calls++
-		c.advance(time.Millisecond)
-		return limit, nil
-	}})
-	h.lease, h.margin = 30*time.Millisecond, 10*time.Millisecond
-	if err := h.sweep(t.Context(), id.New(c.now())); err != nil {
-		t.Fatal(err)
-	}
-	if calls != 20 {
-		t.Errorf("%d batches, want 20", calls)
+	for _, removed := range []int{50, 0} { // to look costs time even where nothing is found
+		calls := 0
+		h := quickly(db, c, chore{prune: func(context.Context, time.Time, int) (int, bool, error) {
+			calls++
+			c.advance(time.Millisecond)
+			return removed, true, nil
+		}})
+		h.lease, h.margin = 30*time.Millisecond, 10*time.Millisecond
+		if err := h.sweep(t.Context(), id.New(c.now())); err != nil {
+			t.Fatal(err)
+		}
+		if calls != 20 {
+			t.Errorf("%d batches of %d, want 20", calls, removed)
+		}
+		c.advance(h.lease)
 	}
 }
 
@@ -223,11 +246,11 @@ func TestOneChoreFailsAloneAndIsTriedAgain(t *testing.T) {
 	var failed, done atomic.Int64
 	h := quickly(
 		db, new(fakeClock),
-		chore{what: "sessions", prune: func(context.Context, time.Time, int) (int, error) {
+		chore{what: "sessions", prune: func(context.Context, time.Time, int) (int, bool, error) {
 			failed.Add(1)
-			return 0, store.ErrUnavailable
+			return 0, false, store.ErrUnavailable
 		}},
-		chore{what: "entries", prune: func(context.Context, time.Time, int) (int, error) { done.Add(1); return 0, nil }},
+		chore{what: "entries", prune: func(context.Context, time.Time, int) (int, bool, error) { done.Add(1); return 0, false, nil }},
 	)
 	h.logger = slog.New(slog.NewTextHandler(&text, nil))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -260,9 +283,9 @@ func TestSweepLetsOthersWrite(t *testing.T) {
 		}
 		c.advance(time.Hour)
 		batches, written := 0, 0
-		h := quickly(db, c, chore{prune: func(ctx context.Context, before time.Time, limit int) (int, error) {
+		h := quickly(db, c, chore{prune: func(ctx context.Context, before time.Time, limit int) (int, bool, error) {
 			batches++
-			return log.Prune(ctx, before, limit)
+			return entries(log)(ctx, before, limit)
 		}})
 		h.batch, h.pause = sweepBatch, sweepPause
 		swept := make(chan error)

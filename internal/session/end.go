@@ -45,8 +45,9 @@ const everywhereDetail = "everywhere"
 
 // Logout ends a session, or with everywhere all sessions of its account, and returns how many lived. The session is that of the
 // refresh token, where one is given, in any of its generations; else the caller's; else the one that the caller's access token
-// belonged to before it expired, which ends that one and no other. If the session has ended already nothing happens, whatever
-// everywhere says: what once was a proof is none any more.
+// belonged to before it expired, which ends that one and no other. A refresh token that Refresh would take for copied ends its
+// session and no other, too. If the session has ended already nothing happens, whatever everywhere says: what once was a proof
+// is none any more.
 //
 // The error is INVALID_REFRESH_TOKEN for a refresh token that was never ours, and the caller's refusal where there is neither a
 // refresh token nor an access token to go by. Call it outside any transaction: see ending.
@@ -59,8 +60,13 @@ func (s *Service) Logout(ctx context.Context, caller *auth.Caller, refreshToken 
 		ended = 0 // of an attempt that was rolled back
 		now := s.now().UTC()
 		var first Session
-		err := own(s.db.Conn(ctx).NewSelect().Model(&first).Column("id", "account_id")).
-			Where("revoked_at IS NULL").Where("expires_at > ?", now).Scan(ctx)
+		look := s.db.Conn(ctx).NewSelect().Model(&first).
+			Column("id", "account_id", "generation", "previous_until", "grace_from", "grace_until").
+			Where("id = ?", own.sessionID).Where("revoked_at IS NULL").Where("expires_at > ?", now)
+		if own.token != nil {
+			look = look.Where("salt = ?", own.token.salt[:])
+		}
+		err := look.Scan(ctx)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, nil
 		}
@@ -71,7 +77,7 @@ func (s *Service) Logout(ctx context.Context, caller *auth.Caller, refreshToken 
 			Event: audit.LoggedOut, ActorID: &first.AccountID, AccountID: &first.AccountID, SessionID: &first.ID,
 		}
 		which := func(q *bun.UpdateQuery) *bun.UpdateQuery { return q.Where("id = ?", first.ID) }
-		if everywhere {
+		if everywhere && (own.token == nil || first.accepts(own.token.generation, now)) {
 			entry.Detail = everywhereDetail
 			which = func(q *bun.UpdateQuery) *bun.UpdateQuery { return q.Where("account_id = ?", first.AccountID) }
 			if err := s.accounts.Lock(ctx, first.AccountID); err != nil {
@@ -95,29 +101,30 @@ func (s *Service) Logout(ctx context.Context, caller *auth.Caller, refreshToken 
 	return ended, nil
 }
 
-// proof returns what selects the session that a logout is about.
-func (s *Service) proof(
-	caller *auth.Caller, refreshToken string, everywhere bool,
-) (func(*bun.SelectQuery) *bun.SelectQuery, error) {
-	sessionID := caller.SessionID
+// proof is what a logout goes by.
+type proof struct {
+	sessionID id.ID          // the session that it is about; zero: one that has ended
+	token     *refreshClaims // the refresh token that says so; nil: an access token does
+}
+
+// proof returns what the caller and the refresh token, where one is given, prove.
+func (s *Service) proof(caller *auth.Caller, refreshToken string, everywhere bool) (proof, error) {
 	switch {
 	case refreshToken != "":
 		presented, ok := s.keys.parse(refreshToken)
 		if !ok {
-			return nil, invalidRefreshToken()
+			return proof{}, invalidRefreshToken()
 		}
-		return func(q *bun.SelectQuery) *bun.SelectQuery {
-			return q.Where("id = ?", presented.sessionID).Where("salt = ?", presented.salt[:])
-		}, nil
+		return proof{presented.sessionID, &presented}, nil
 	case caller.SignedIn():
+		return proof{sessionID: caller.SessionID}, nil
 	case caller.Lapsed != (id.ID{}) && !everywhere: // an old token from somewhere must not end what others have open
-		sessionID = caller.Lapsed
+		return proof{sessionID: caller.Lapsed}, nil
 	case caller.Refusal.Reason == fault.Revoked:
-		sessionID = id.ID{} // nobody's, as good as one that has ended
+		return proof{}, nil
 	default:
-		return nil, caller.Refusal
+		return proof{}, caller.Refusal
 	}
-	return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("id = ?", sessionID) }, nil
 }
 
 // DisableAccount keeps the account from logging in and ends all its sessions, all or nothing. This process refuses their

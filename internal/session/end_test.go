@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/internal/account"
+	"gatehouse/internal/audit"
 	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
 	"gatehouse/internal/id"
@@ -319,6 +320,49 @@ func TestLogoutEverywhereIsTheAccounts(t *testing.T) {
 				r.expectNoRefresh(t, ended.Refresh)
 			}
 			r.expect(t, lees.Access.Token, "")
+		}
+	})
+}
+
+// A refresh token that was copied, as far as anybody can tell, ends the session that it is of, and none that others have open.
+func TestLogoutEverywhereNeedsARefreshTokenInUse(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		r := install(t, db).start(t, nil)
+		for name, c := range map[string]struct {
+			later     time.Duration // after the token was replaced
+			refreshes int
+			ended     int
+			detail    string
+		}{
+			"in use":       {time.Second, 0, 2, "everywhere"},
+			"within grace": {grace - time.Microsecond, 1, 2, "everywhere"},
+			"after it":     {grace, 1, 1, ""},
+		} {
+			t.Log(name)
+			r.clock.set(noon)
+			a, tokens := r.register(t, id.New(noon).String()+"@example.com")
+			other := r.login(t, a.Email)
+			presented := tokens.Refresh
+			for range c.refreshes {
+				tokens = r.refresh(t, tokens.Refresh)
+			}
+			r.clock.set(noon.Add(c.later))
+			r.sync(t)
+			r.logout(t, r.caller(t, ""), presented.Reveal(), true, c.ended)
+			r.expect(t, tokens.Access.Token, "REVOKED")
+			r.expectNoRefresh(t, tokens.Refresh)
+			if c.ended == 1 {
+				r.expect(t, other.Access.Token, "")
+				r.refresh(t, other.Refresh)
+			} else {
+				r.expect(t, other.Access.Token, "REVOKED")
+			}
+			entries := r.events(t, a.ID)
+			if last := entries[len(entries)-1]; last.Event != audit.LoggedOut || *last.SessionID != tokens.SessionID ||
+				last.Detail != c.detail {
+				t.Errorf("the entry is %+v", last)
+			}
 		}
 	})
 }

@@ -15,34 +15,35 @@ import (
 const stride = 10_000
 
 // Prune removes sessions that ended before the given time and whose access tokens are dead, at most limit of them, and returns
-// how many. Where that is fewer than limit, it has come to the end of all sessions. The error is the database's.
+// how many, and whether there are more to look at. The error is the database's.
 //
 // When a session ends changes with every refresh, so no index could tell cheaply which have. Prune walks through all sessions
-// instead, in the order they were opened in and one stride at a time, and goes on at the next call where it stopped.
-func (s *Service) Prune(ctx context.Context, before time.Time, limit int) (removed int, err error) {
+// instead, in the order they were opened in and one stride at each call: the next one goes on where it stopped, and from the
+// beginning once there are no more.
+func (s *Service) Prune(ctx context.Context, before time.Time, limit int) (removed int, more bool, err error) {
 	s.pruning.Lock()
 	defer s.pruning.Unlock()
 	// A replica that starts must find every revocation whose access tokens another's clock may take for alive.
 	if latest := s.now().Add(-margin); before.After(latest) {
 		before = latest
 	}
-	for {
-		last, err := s.strideFrom(ctx, s.pruned)
-		if err != nil {
-			return removed, fmt.Errorf("session: prune: %w", err)
-		}
-		found, err := s.pruneBetween(ctx, s.pruned, last, before, limit-removed)
-		if err != nil {
-			return removed, fmt.Errorf("session: prune: %w", err)
-		}
-		if removed += found; removed == limit {
-			return removed, nil // what else there is in this stride is for the next call
-		}
-		if s.pruned = last; last == beyond {
-			s.pruned = id.ID{}
-			return removed, nil
-		}
+	last, err := s.strideFrom(ctx, s.pruned)
+	if err != nil {
+		return 0, false, fmt.Errorf("session: prune: %w", err)
 	}
+	removed, err = s.pruneBetween(ctx, s.pruned, last, before, limit)
+	if err != nil {
+		return 0, false, fmt.Errorf("session: prune: %w", err)
+	}
+	if removed == limit { // what else there is in this stride is for the next call
+		return removed, true, nil
+	}
+	if last == beyond {
+		s.pruned = id.ID{}
+		return removed, false, nil
+	}
+	s.pruned = last
+	return removed, true, nil
 }
 
 // beyond is behind every session.

@@ -61,9 +61,9 @@ func TestPruneRemovesWhatEnded(t *testing.T) {
 			}
 		}
 		insertSessions(t, db, ann.ID, rows)
-		removed, err := r.Prune(t.Context(), noon.Add(-2*h), 500)
-		if err != nil {
-			t.Fatal(err)
+		removed, more, err := r.Prune(t.Context(), noon.Add(-2*h), 500)
+		if err != nil || more {
+			t.Fatalf("more: %t, %v", more, err)
 		}
 		if removed != 3 {
 			t.Errorf("removed %d", removed)
@@ -95,7 +95,7 @@ func TestPruneKeepsWhatIsLookedUp(t *testing.T) {
 			want int
 		}{{lifetime, 0}, {lifetime + time.Minute, 0}, {lifetime + time.Minute + time.Second, 1}} {
 			r.clock.set(noon.Add(step.at))
-			removed, err := r.Prune(t.Context(), noon.Add(time.Hour), 500)
+			removed, _, err := r.Prune(t.Context(), noon.Add(time.Hour), 500)
 			if err != nil || removed != step.want {
 				t.Errorf("at %v: removed %d, want %d: %v", step.at, removed, step.want, err)
 			}
@@ -111,6 +111,7 @@ func TestPruneWalksThroughAll(t *testing.T) {
 		ann, _ := r.register(t, "ann@example.com")
 		rows := make([]session.Session, 20_500)
 		dead := 0
+		var inStride [3]int // of 10000 sessions each
 		for i := range rows {
 			rows[i] = session.Session{
 				CreatedAt: noon.Add(time.Duration(i-len(rows)) * time.Minute),
@@ -119,30 +120,40 @@ func TestPruneWalksThroughAll(t *testing.T) {
 			if i < 10 || 5000 <= i && i < 5016 || i%9_999 == 0 || i > 20_490 {
 				rows[i].ExpiresAt = noon.Add(-time.Hour)
 				dead++
+				inStride[i/10_000]++
 			}
 		}
 		insertSessions(t, db, ann.ID, rows)
 		const limit = 7
-		calls, removed := 0, limit
-		for total := 0; removed == limit; calls++ {
-			var err error
-			if removed, err = r.Prune(t.Context(), noon.Add(-time.Minute), limit); err != nil || removed > limit {
+		calls, total := 0, 0
+		for more := true; more; calls++ {
+			removed, left, err := r.Prune(t.Context(), noon.Add(-time.Minute), limit)
+			if err != nil || removed > limit {
 				t.Fatalf("removed %d: %v", removed, err)
 			}
-			if total += removed; removed < limit && total != dead {
-				t.Errorf("removed %d of %d", total, dead)
-			}
+			total += removed
+			more = left
 		}
-		if want := dead/limit + 1; calls != want {
-			t.Errorf("%d calls, want %d", calls, want)
+		want := 0
+		for _, n := range inStride {
+			want += n/limit + 1
+		}
+		if calls != want || total != dead {
+			t.Errorf("%d calls removed %d, want %d and %d", calls, total, want, dead)
 		}
 		if left := count(t, db, "sessions"); left != len(rows)-dead+1 {
 			t.Errorf("%d left", left)
 		}
 		// The next round begins at the beginning.
 		execute(t, db, "UPDATE sessions SET expires_at = ? WHERE id = ?", noon.Add(-time.Hour), rows[20].ID)
-		if removed, err := r.Prune(t.Context(), noon.Add(-time.Minute), limit); err != nil || removed != 1 {
-			t.Errorf("removed %d: %v", removed, err)
+		for _, want := range []struct {
+			removed int
+			more    bool
+		}{{1, true}, {0, true}, {0, false}} { // each call looks at one stride, even where there is nothing to remove
+			removed, more, err := r.Prune(t.Context(), noon.Add(-time.Minute), limit)
+			if err != nil || removed != want.removed || more != want.more {
+				t.Errorf("removed %d, more: %t (%v), want %v", removed, more, err, want)
+			}
 		}
 	})
 }

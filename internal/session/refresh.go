@@ -65,6 +65,13 @@ const accepted = `(generation = $1
 	OR generation = $1 + 1 AND previous_until > $3
 	OR generation > $1 AND grace_from <= $1 AND grace_until > $3)`
 
+// accepts is accepted for a row that was read, which may have changed since.
+func (s *Session) accepts(generation int32, now time.Time) bool {
+	return s.Generation == generation ||
+		s.Generation == generation+1 && s.PreviousUntil.After(now) ||
+		s.Generation > generation && s.GraceFrom <= generation && s.GraceUntil.After(now)
+}
+
 // rotation decides in one statement, and so one after the other for all who present a token of the same session. Where many
 // present the current generation, the first replaces it, and all of them read the same row. It changes no column that is in an
 // index but revoked_at, and that one at most once. The parameters are numbered as they first appear, which SQLite wants.

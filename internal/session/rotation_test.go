@@ -2,13 +2,17 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun/dialect"
+
 	"gatehouse/internal/id"
+	"gatehouse/internal/store"
 	"gatehouse/internal/store/storetest"
 	"gatehouse/internal/token"
 )
@@ -100,4 +104,105 @@ func TestRefreshesAreHeapOnly(t *testing.T) {
 	if heapOnly*100 < updates*95 { // vacuum may be in the way of some
 		t.Errorf("%d of %d updates were heap-only", heapOnly, updates)
 	}
+}
+
+// What decides in the database decides alike where a row is at hand.
+func TestAcceptsIsAccepted(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		account := id.New(noon)
+		if _, err := db.Conn(ctx).NewRaw(`INSERT INTO accounts (id, email, email_key, password_hash, created_at, updated_at)
+			VALUES (?, 'a', 'a', '', ?1, ?1)`, account, noon).Exec(ctx); err != nil {
+			t.Fatal(err)
+		}
+		var rows []Session
+		around := []time.Time{noon.Add(-time.Microsecond), noon, noon.Add(time.Microsecond)}
+		for generation := range int32(4) {
+			for from := range int32(4) {
+				for _, previous := range around {
+					for _, until := range around {
+						rows = append(rows, Session{
+							ID: id.New(noon), AccountID: account, Salt: []byte{},
+							Generation: generation, GraceFrom: from, PreviousUntil: previous, GraceUntil: until,
+						})
+					}
+				}
+			}
+		}
+		if _, err := db.Conn(ctx).NewInsert().Model(&rows).Exec(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for generation := range int32(5) {
+			got := map[id.ID]bool{}
+			err := db.QueryRows(ctx, func(scan store.Scan) error {
+				var found id.ID
+				err := scan(&found)
+				got[found] = true
+				return err
+			}, "SELECT id FROM sessions WHERE $1 >= 0 AND account_id = $2 AND "+accepted, generation, account, noon)
+			if err != nil || generation < 4 && len(got) == 0 {
+				t.Fatalf("%d accept generation %d: %v", len(got), generation, err)
+			}
+			for i := range rows {
+				if row := &rows[i]; row.accepts(generation, noon) != got[row.ID] {
+					t.Errorf("generation %d: the database says %t of %+v", generation, got[row.ID], row)
+				}
+			}
+		}
+	})
+}
+
+// However many sessions of an account have ended, a login looks at none of them.
+func TestRoomIsMadeByTheIndexOfWhatLives(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := &Service{db: db}
+		err := db.Atomically(t.Context(), func(ctx context.Context) error {
+			explain := "EXPLAIN QUERY PLAN ?"
+			if db.Conn(ctx).Dialect().Name() == dialect.PG {
+				explain = "EXPLAIN ?"
+				if _, err := db.Conn(ctx).NewRaw("SET LOCAL enable_seqscan = off").Exec(ctx); err != nil { // the table is empty
+					return err
+				}
+			}
+			rows, err := db.Conn(ctx).QueryContext(ctx, explain, s.crowd(ctx, id.New(noon), id.New(noon), noon))
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			var plan strings.Builder
+			for rows.Next() {
+				columns, err := rows.Columns()
+				if err != nil {
+					return err
+				}
+				values := make([]any, len(columns))
+				for i := range values {
+					values[i] = new(any)
+				}
+				if err := rows.Scan(values...); err != nil {
+					return err
+				}
+				for _, value := range values {
+					fmt.Fprintln(&plan, *value.(*any))
+				}
+			}
+			if !strings.Contains(plan.String(), "sessions_account_id") {
+				t.Errorf("the plan is\n%s", plan.String())
+			}
+			return rows.Err()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var partial int
+		query := "SELECT count(*) FROM sqlite_master WHERE name = 'sessions_account_id' AND sql LIKE '%revoked_at IS NULL%'"
+		if db.Conn(t.Context()).Dialect().Name() == dialect.PG {
+			query = "SELECT count(*) FROM pg_indexes WHERE indexname = 'sessions_account_id' AND indexdef LIKE '%revoked_at IS NULL%'"
+		}
+		if err := db.QueryRow(t.Context(), query).Scan(&partial); err != nil || partial != 1 {
+			t.Errorf("the index holds what has ended: %v", err)
+		}
+	})
 }

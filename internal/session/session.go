@@ -141,8 +141,9 @@ func (s *Service) Register(ctx context.Context, r account.Registration) (*accoun
 	return a, tokens, nil
 }
 
-// Login opens a session for whoever has the credentials. Its errors are those of account.Authenticate; the account it
-// returns tells in LastLoginAt of the login before this one. Call it outside any transaction, like Register.
+// Login opens a session for whoever has the credentials, and ends the least recently used one where the account would have more
+// than 100. Its errors are those of account.Authenticate; the account it returns tells in LastLoginAt of the login before this
+// one. Call it outside any transaction, like Register.
 func (s *Service) Login(ctx context.Context, c account.Credentials) (*account.Account, Tokens, error) {
 	var a *account.Account
 	var tokens Tokens
@@ -151,12 +152,14 @@ func (s *Service) Login(ctx context.Context, c account.Credentials) (*account.Ac
 		if a, err = s.accounts.Authenticate(ctx, c); err != nil {
 			return s.refused(ctx, err, audit.Entry{})
 		}
-		return s.db.Atomically(ctx, func(ctx context.Context) error {
+		return s.ending(ctx, func(ctx context.Context) ([]Session, error) {
 			if err := s.accounts.RecordLogin(ctx, a); err != nil {
-				return err
+				return nil, err
 			}
-			tokens, err = s.open(ctx, a.ID, audit.LoggedIn)
-			return err
+			if tokens, err = s.open(ctx, a.ID, audit.LoggedIn); err != nil {
+				return nil, err
+			}
+			return s.makeRoom(ctx, a.ID, tokens.SessionID)
 		})
 	})
 	if err != nil {
