@@ -2,10 +2,12 @@ package soak
 
 import (
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -63,7 +65,7 @@ func startFleetOn(t *testing.T, databaseURL string, n int, settings ...string) *
 func newFleet(t *testing.T, databaseURL string, n int, settings ...string) *fleet {
 	t.Helper()
 	secret := make([]byte, 32)
-	rand.Read(secret) // never fails
+	cryptorand.Read(secret) // never fails
 	f := &fleet{
 		environment: append(append(os.Environ(),
 			"DATABASE_URL="+databaseURL, "SECRET="+base64.StdEncoding.EncodeToString(secret), "LOG_LEVEL=warn"), settings...),
@@ -71,7 +73,9 @@ func newFleet(t *testing.T, databaseURL string, n int, settings ...string) *flee
 	}
 	logs := t.TempDir()
 	for range n {
-		address := freeAddress(t)
+		listener := listen(t)
+		defer listener.Close() // once all have their addresses
+		address := listener.Addr().String()
 		_, port, _ := strings.Cut(address, ":")
 		f.replicas = append(f.replicas, &replica{fleet: f, address: address, logPath: filepath.Join(logs, port+".log")})
 	}
@@ -87,14 +91,18 @@ func newFleet(t *testing.T, databaseURL string, n int, settings ...string) *flee
 	return f
 }
 
-func freeAddress(t *testing.T) string {
+// listen listens on an address that nothing else listens on. Its port is below those that Linux gives to outgoing connections: one
+// of them could be taken before the server listens, also between its end and its next start.
+func listen(t *testing.T) net.Listener {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(22_000)))
+		if err == nil {
+			return listener
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no port is free")
+	return nil
 }
 
 // command returns a command of the binary with the fleet's settings.
