@@ -37,7 +37,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 				seen.add(round)
 			}
 			proved(t, fmt.Sprintf("kill -9 at a random instant of mixed writes, %d times, on %s", kills, d.kind),
-				fmt.Sprintf("all %d acknowledged registrations, %d rotations and %d logouts are there; "+
+				fmt.Sprintf("all %d acknowledged registrations that went no further, %d rotations and %d logouts are there; "+
 					"nothing half done in %d registrations without an answer",
 					len(seen.registered), len(seen.rotated), len(seen.ended), len(seen.doubtful)))
 		})
