@@ -25,6 +25,9 @@ const (
 	ValidationFailed Code = "GRAPHQL_VALIDATION_FAILED"
 	Unavailable      Code = "SERVICE_UNAVAILABLE"
 	Internal         Code = "INTERNAL_SERVER_ERROR"
+
+	PersistedQueryNotFound  Code = "PERSISTED_QUERY_NOT_FOUND"   // the hash is not known yet: send the document with it
+	PersistedQueryNotInList Code = "PERSISTED_QUERY_NOT_IN_LIST" // only trusted documents run, and this is none
 )
 
 // Codes of user errors, the values of the schema's ErrorCode enum.
