@@ -13,8 +13,11 @@ const (
 
 // Device says in a few words what opened the session, such as "Firefox on Linux", "curl" or "Unknown device". It is made of
 // the user agent, which anybody can forge: it helps people to recognise their own sessions and proves nothing.
-func (s *Session) Device() string {
-	agent := useragent.Parse(s.UserAgent)
+func (s *Session) Device() string { return Device(s.UserAgent) }
+
+// Device says the same of the program that sent a user agent.
+func Device(userAgent string) string {
+	agent := useragent.Parse(userAgent)
 	// Where it recognises nothing, the library takes any text for a name; a version beside it makes it a product (RFC 9110
 	// section 10.1.5).
 	known := agent.Version != "" && isProgram(agent.Name)

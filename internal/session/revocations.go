@@ -8,6 +8,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"gatehouse/internal/fault"
 	"gatehouse/internal/id"
 )
 
@@ -63,6 +64,7 @@ type revocations struct {
 type shard struct {
 	mu    sync.RWMutex
 	until map[id.ID]time.Time // when the revocation may be forgotten
+	bound map[id.ID][]*bond   // what is to end with a session
 	_     [64]byte            // keeps neighbouring locks out of one cache line
 }
 
@@ -70,6 +72,7 @@ func newRevocations() *revocations {
 	r := new(revocations)
 	for i := range r.shards {
 		r.shards[i].until = make(map[id.ID]time.Time)
+		r.shards[i].bound = make(map[id.ID][]*bond)
 	}
 	return r
 }
@@ -91,9 +94,14 @@ func (r *revocations) contains(sessionID id.ID) bool {
 // add puts revoked sessions into the set; their ID and TokenExpiresAt are read.
 func (r *revocations) add(sessions []Session) {
 	for i := range sessions {
-		sh := r.shard(sessions[i].ID)
+		sessionID := sessions[i].ID
+		sh := r.shard(sessionID)
 		sh.mu.Lock()
-		sh.until[sessions[i].ID] = sessions[i].TokenExpiresAt.Add(margin)
+		sh.until[sessionID] = sessions[i].TokenExpiresAt.Add(margin)
+		for _, b := range sh.bound[sessionID] {
+			b.end(fault.Anonymous(fault.Revoked))
+		}
+		delete(sh.bound, sessionID)
 		sh.mu.Unlock()
 	}
 }

@@ -41,20 +41,28 @@ func (s *Service) Authenticate(ctx context.Context, raw string) (*auth.Caller, e
 // a minute.
 func (s *Service) admit(sessionID id.ID) *fault.Error {
 	now := s.now()
-	// A clock that was set back makes the last look seem to lie ahead. Its age is not known then, which counts as stale.
-	age := time.Duration(now.UnixNano() - s.looked.Load())
-	if age.Abs() > stale {
-		return &fault.Error{
-			Code:       fault.Unavailable,
-			Message:    "It cannot be checked at the moment whether the session still lives: try again.",
-			RetryAfter: time.Second,
-		}
+	if unknown := s.unknown(now); unknown != nil {
+		return unknown
 	}
 	if s.revoked.contains(sessionID) {
 		return fault.Anonymous(fault.Revoked)
 	}
 	s.seen.note(sessionID, now)
 	return nil
+}
+
+// unknown says that it is not known which sessions were revoked, if it is not.
+func (s *Service) unknown(now time.Time) *fault.Error {
+	// A clock that was set back makes the last look seem to lie ahead. Its age is not known then, which counts as stale.
+	age := time.Duration(now.UnixNano() - s.looked.Load())
+	if age.Abs() <= stale {
+		return nil
+	}
+	return &fault.Error{
+		Code:       fault.Unavailable,
+		Message:    "It cannot be checked at the moment whether the session still lives: try again.",
+		RetryAfter: time.Second,
+	}
 }
 
 // Sync reads which sessions were revoked: all of them the first time, later those since the last time. Watch does nothing
@@ -108,6 +116,9 @@ func (s *Service) Watch(ctx context.Context) error {
 			s.logger.InfoContext(ctx, "revoked sessions can be read again")
 		}
 		failing = err != nil
+		if failing {
+			s.releaseStale()
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
