@@ -64,7 +64,8 @@ func run(ctx context.Context, out io.Writer, p plan, document string) (err error
 
 	var lines []line
 	for _, measure := range []func(context.Context, *house, plan) ([]line, error){
-		measureBinary, measureStart, measurePolicy, measureRevocation, measureMe, measureFlood, measureSessions, measureSize,
+		measureBinary, measureStart, measurePolicy, measureRevocation, measureLayer, measureMe, measureFlood, measureSessions,
+		measureSize,
 	} {
 		found, err := measure(ctx, h, p)
 		if err != nil {

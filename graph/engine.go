@@ -29,6 +29,7 @@ type Features struct {
 	Accounts *account.Service
 	Roles    *role.Service
 	Audit    *audit.Log
+	Feed     *audit.Feed
 	Rules    *policy.Engine // of the schema that is bound
 	Logger   *slog.Logger   // for the stacks of panics
 }
@@ -55,16 +56,25 @@ type Resolvers[U any] struct {
 	Query func(*Query[U]) any
 	// Mutation is the same for Mutation.
 	Mutation func(*Mutation[U]) any
+	// Subscription is the same for Subscription. The method of a field takes a context, with the caller in it, and returns a
+	// channel of its events, which it closes when that context ends, if not before.
+	Subscription func(*Subscription) any
 }
 
 // Extend is [New] for a schema that somebody has added to.
 func Extend[U any](sdl string, features Features, resolvers Resolvers[U]) (*Engine, error) {
-	own := &root{query: &Query[U]{features, resolvers.User}, mutation: &Mutation[U]{features, resolvers.User}}
+	own := &root{
+		query: &Query[U]{features, resolvers.User}, mutation: &Mutation[U]{features, resolvers.User},
+		subscription: &Subscription{features},
+	}
 	if resolvers.Query != nil {
 		own.query = resolvers.Query(&Query[U]{features, resolvers.User})
 	}
 	if resolvers.Mutation != nil {
 		own.mutation = resolvers.Mutation(&Mutation[U]{features, resolvers.User})
+	}
+	if resolvers.Subscription != nil {
+		own.subscription = resolvers.Subscription(&Subscription{features})
 	}
 	stacks := panics{features.Logger}
 	schema, err := graphql.ParseSchema(sdl, own,
@@ -73,6 +83,7 @@ func Extend[U any](sdl string, features Features, resolvers Resolvers[U]) (*Engi
 		graphql.DisableFieldSelections(),
 		graphql.RestrictIntrospection(func(context.Context) bool { return false }),
 		graphql.MaxParallelism(parallel),
+		graphql.SubscribeResolverTimeout(patience),
 		graphql.Logger(stacks),
 		graphql.PanicHandler(stacks),
 	)
@@ -84,7 +95,11 @@ func Extend[U any](sdl string, features Features, resolvers Resolvers[U]) (*Engi
 
 // Execute implements [operation.Engine]. Every error in the result is a *fault.Error.
 func (e *Engine) Execute(ctx context.Context, req operation.Request) operation.Result {
-	response := e.schema.Exec(ctx, req.Query, req.OperationName, req.Variables)
+	return translate(e.schema.Exec(ctx, req.Query, req.OperationName, req.Variables))
+}
+
+// translate returns what the engine answered, its errors as what they are to a client.
+func translate(response *graphql.Response) operation.Result {
 	result := operation.Result{Data: response.Data}
 	for _, err := range response.Errors {
 		if err.Path == nil && errors.Is(err, errPanic) {
@@ -96,7 +111,8 @@ func (e *Engine) Execute(ctx context.Context, req operation.Request) operation.R
 }
 
 // root tells the engine which resolvers belong to which root type.
-type root struct{ query, mutation any }
+type root struct{ query, mutation, subscription any }
 
-func (r *root) Query() any    { return r.query }
-func (r *root) Mutation() any { return r.mutation }
+func (r *root) Query() any        { return r.query }
+func (r *root) Mutation() any     { return r.mutation }
+func (r *root) Subscription() any { return r.subscription }

@@ -22,27 +22,34 @@ type Mutation[U any] struct {
 
 // Register opens an account and signs in to it.
 func (m *Mutation[U]) Register(ctx context.Context, args struct{ Input account.Registration }) (*SignInPayload[U], error) {
-	opened, tokens, err := m.features.Sessions.Register(ctx, args.Input)
-	return m.signIn(ctx, opened, tokens, err)
+	return m.signIn(ctx, func(session.Carrier) (*account.Account, session.Tokens, error) {
+		return m.features.Sessions.Register(ctx, args.Input)
+	})
 }
 
 // Login signs in with a password.
 func (m *Mutation[U]) Login(ctx context.Context, args struct{ Input account.Credentials }) (*SignInPayload[U], error) {
-	found, tokens, err := m.features.Sessions.Login(ctx, args.Input)
-	return m.signIn(ctx, found, tokens, err)
+	return m.signIn(ctx, func(session.Carrier) (*account.Account, session.Tokens, error) {
+		return m.features.Sessions.Login(ctx, args.Input)
+	})
 }
 
-// signIn wraps what the features return to whoever gets tokens.
+// signIn wraps what a feature returns to whoever gets tokens, of which the request's carrier takes what it carries.
 func (m *Mutation[U]) signIn(
-	ctx context.Context, a *account.Account, t session.Tokens, err error,
+	ctx context.Context, feature func(session.Carrier) (*account.Account, session.Tokens, error),
 ) (*SignInPayload[U], error) {
+	carrier := session.CarrierFrom(ctx)
+	if err := carrier.Ready(); err != nil {
+		return nil, err
+	}
+	a, t, err := feature(carrier)
 	refused, err := fault.Split(err)
 	if err != nil || refused != nil {
 		return &SignInPayload[U]{UserErrors: NewUserErrors(refused)}, err
 	}
 	return &SignInPayload[U]{
 		User:       newUsers(ctx, m.features, m.wrap, t.SessionID, a)[0],
-		Tokens:     &tokens{t},
+		Tokens:     &tokens{carrier.Keep(t)},
 		UserErrors: []UserError{},
 	}, nil
 }

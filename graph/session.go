@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 
+	"gatehouse/internal/account"
 	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
 	"gatehouse/internal/id"
@@ -14,16 +15,22 @@ type RefreshInput struct{ RefreshToken *string }
 
 // Refresh renews a session.
 func (m *Mutation[U]) Refresh(ctx context.Context, args struct{ Input RefreshInput }) (*SignInPayload[U], error) {
-	found, tokens, err := m.features.Sessions.Refresh(ctx, given(args.Input.RefreshToken))
-	return m.signIn(ctx, found, tokens, err)
+	return m.signIn(ctx, func(carrier session.Carrier) (*account.Account, session.Tokens, error) {
+		presented, err := carrier.Presented(given(args.Input.RefreshToken))
+		if err != nil {
+			return nil, session.Tokens{}, err
+		}
+		return m.features.Sessions.Refresh(ctx, presented)
+	})
 }
 
 // ChangePassword changes the caller's password and ends their other sessions.
 func (m *Mutation[U]) ChangePassword(
 	ctx context.Context, args struct{ Input session.PasswordChange },
 ) (*SignInPayload[U], error) {
-	changed, tokens, err := m.features.Sessions.ChangePassword(ctx, auth.FromContext(ctx), args.Input)
-	return m.signIn(ctx, changed, tokens, err)
+	return m.signIn(ctx, func(session.Carrier) (*account.Account, session.Tokens, error) {
+		return m.features.Sessions.ChangePassword(ctx, auth.FromContext(ctx), args.Input)
+	})
 }
 
 // LogoutInput is the argument of logout.
@@ -40,8 +47,16 @@ type LogoutPayload struct {
 
 // Logout ends a session, or all of an account.
 func (m *Mutation[U]) Logout(ctx context.Context, args struct{ Input LogoutInput }) (*LogoutPayload, error) {
-	ended, err := m.features.Sessions.Logout(ctx, auth.FromContext(ctx), given(args.Input.RefreshToken), args.Input.Everywhere)
+	carrier := session.CarrierFrom(ctx)
+	presented, err := carrier.Presented(given(args.Input.RefreshToken))
+	if err != nil {
+		return nil, err
+	}
+	ended, err := m.features.Sessions.Logout(ctx, auth.FromContext(ctx), presented, args.Input.Everywhere)
 	refused, err := fault.Split(err)
+	if err == nil {
+		carrier.Drop() // also a token that was never ours: it is of no use
+	}
 	return &LogoutPayload{EndedSessions: int32(ended), UserErrors: NewUserErrors(refused)}, err
 }
 

@@ -3,6 +3,7 @@ package graphtest
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -24,6 +25,8 @@ import (
 // conversation with a house of its own, in steps named by the part of a file's name before the dot:
 //
 //	NAME.graphql     the operation
+//	NAME.operation   instead of it, the name of a file in the plan's folder of operations, without its ending
+//	NAME.hash        the operation's hash, in hexadecimal; beside the operation, or alone
 //	NAME.variables   its variables, as JSON; may be absent
 //	NAME.token       the access token it is sent with; may be absent
 //	NAME.response    how far it came, and the answer
@@ -43,7 +46,9 @@ func Conversations(t *testing.T, plan Plan, pattern string, update bool) {
 			Each(t, plan, func(t *testing.T, h *House) {
 				want, err := txtar.ParseFile(file)
 				must(t, err)
-				c := &conversation{House: h, values: map[string]string{"<long>": tooLong}, names: map[string]string{}}
+				c := &conversation{
+					House: h, operations: plan.Operations, values: map[string]string{"<long>": tooLong}, names: map[string]string{},
+				}
 				got := txtar.Format(c.hold(t, want))
 				if update && strings.HasSuffix(t.Name(), storetest.SQLite) {
 					must(t, os.WriteFile(file, got, 0o600))
@@ -63,8 +68,9 @@ var tooLong = strings.Repeat("long", 256) + "!"
 // conversation is one file being played.
 type conversation struct {
 	*House
-	values map[string]string // placeholder → value
-	names  map[string]string // value → placeholder
+	operations string            // the folder that NAME.operation names a file of
+	values     map[string]string // placeholder → value
+	names      map[string]string // value → placeholder
 
 	stalled bool
 }
@@ -101,6 +107,16 @@ func (c *conversation) step(t *testing.T, files []txtar.File, step string) []byt
 		parts[file.Name] = c.fill(string(file.Data))
 	}
 	req := operation.Request{Query: parts[step+".graphql"]}
+	if name, ok := parts[step+".operation"]; ok {
+		document, err := os.ReadFile(filepath.Join(c.operations, strings.TrimSpace(name)+".graphql"))
+		must(t, err)
+		req.Query = string(document)
+	}
+	if text, ok := parts[step+".hash"]; ok {
+		hash, err := hex.DecodeString(strings.TrimSpace(text))
+		must(t, err)
+		req.Hash = operation.Digest(hash)
+	}
 	if text, ok := parts[step+".variables"]; ok {
 		decoder := json.NewDecoder(strings.NewReader(text))
 		decoder.UseNumber()

@@ -31,6 +31,7 @@ import (
 	"gatehouse/internal/store"
 	"gatehouse/internal/store/storetest"
 	"gatehouse/internal/token"
+	"gatehouse/internal/trusted"
 )
 
 // RequestID is the id of every request of a House.
@@ -46,6 +47,10 @@ type Plan struct {
 	Beside   []store.Migrations // those of a team
 	// OncePerOperation lists a team's root fields that check a password, beside Gatehouse's.
 	OncePerOperation []string
+	// Operations is the folder of documents that conversations name.
+	Operations string
+	// Trusted are the only documents that run; none means that all do.
+	Trusted []trusted.Document
 	// Bind makes what executes operations. Nil means [graph.New].
 	Bind func(sdl string, features graph.Features, db *store.DB, now func() time.Time) (operation.Engine, error)
 }
@@ -103,7 +108,8 @@ func New(t testing.TB, kind string, plan Plan) *House {
 
 	_, rules := plan.Compile(t, h.Clock)
 	h.Features = graph.Features{
-		Sessions: h.Sessions, Accounts: h.Accounts, Roles: h.Roles, Audit: log, Rules: rules, Logger: logger,
+		Sessions: h.Sessions, Accounts: h.Accounts, Roles: h.Roles, Audit: log, Feed: audit.NewFeed(db, h.Clock, logger), Rules: rules,
+		Logger: logger,
 	}
 	engine, err := plan.bind(h)
 	must(t, err)
@@ -137,6 +143,7 @@ func NewExecutor(
 	executor, err := operation.New(operation.Config{
 		Schema: schema, Policy: rules, Engine: engine, Logger: logger, OpenIntrospection: true,
 		OncePerOperation: slices.Concat(graph.OncePerOperation(), plan.OncePerOperation),
+		Trusted:          plan.Trusted, TrustedOnly: len(plan.Trusted) > 0,
 	})
 	must(t, err)
 	return executor

@@ -24,12 +24,13 @@ type Authenticator interface {
 // the Refusal's Cause; whoever answers the refusal logs it, beside the request's id and the operation it stopped.
 func Middleware(a Authenticator, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller := identify(r.Context(), a, r.Header)
+		caller := Identify(r.Context(), a, r.Header)
 		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), caller)))
 	})
 }
 
-func identify(ctx context.Context, a Authenticator, h http.Header) *Caller {
+// Identify returns whom the credential in a header belongs to, as [Middleware] does. It never returns nil.
+func Identify(ctx context.Context, a Authenticator, h http.Header) *Caller {
 	accessToken, refusal := Bearer(h)
 	if refusal != nil {
 		return Anonymous(refusal)

@@ -75,3 +75,32 @@ func TestCanary(t *testing.T) {
 		t.Errorf("the log repeats it:\n%s", text)
 	}
 }
+
+// TestCanaryInURL does the same to the parameters of a URL.
+func TestCanaryInURL(t *testing.T) {
+	t.Parallel()
+	h, logged := newHandler(t, 0)
+	for name, parameters := range map[string][]string{
+		"as the query":             {"query", canary},
+		"as a field":               {"query", "{ hunter2canary }"},
+		"as another parameter":     {canary, canary},
+		"as the operation name":    {"query", "query A { hello }", "operationName", canary},
+		"as the variables":         {"query", "{ hello }", "variables", canary},
+		"in the variables":         {"query", "{ hello }", "variables", `{"` + canary + `":"` + canary + `\u0000"}`},
+		"behind the variables":     {"query", "{ hello }", "variables", `{}` + canary},
+		"as the extensions":        {"query", "{ hello }", "extensions", `"` + canary + `"`},
+		"as a hash":                {"extensions", persistedQuery(canary)},
+		"as a document's id":       {"documentId", canary},
+		"in a mutation":            {"query", `mutation { login(input: {email: "a", password: "` + canary + `"}) }`},
+		"in a document with a lie": {"query", `{ hello(name: "` + canary + `") }`, "extensions", persistedQuery(hashOf("a"))},
+		"beside a panic":           {"query", `{ fails(how: "panic") hello(name: "` + canary + `") }`},
+	} {
+		w := serve(h, get(t, anonymous(fault.Missing), parameters...))
+		if read(t, w).code() == "" || strings.Contains(w.Body.String()+fmt.Sprint(w.Header()), "hunter2") {
+			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
+		}
+	}
+	if text := logged.String(); strings.Contains(text, "hunter2") {
+		t.Errorf("the log repeats it:\n%s", text)
+	}
+}

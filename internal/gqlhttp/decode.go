@@ -22,16 +22,16 @@ const maxDepth = 32
 var (
 	errBatch     = malformed("Send one operation at a time: an array of them is not understood.")
 	errNotObject = malformed("The body must be a JSON object with the member \"query\".")
-	errNoQuery   = malformed("The member \"query\" is missing: it holds the GraphQL document.")
+	errNoQuery   = malformed("The parameter \"query\" is missing: it holds the GraphQL document.")
 	errTrailing  = malformed("The body must be a single JSON object: something follows it.")
-	errDeep      = malformed(fmt.Sprintf("The body is nested deeper than %d levels.", maxDepth))
+	errDeep      = malformed(fmt.Sprintf("The JSON is nested deeper than %d levels.", maxDepth))
 	errControl   = malformed("A string holds a control character. Tab, line feed and carriage return are the only ones allowed.")
 	errDuplicate = malformed("An object holds the same name twice.")
 
-	errQueryType         = malformed("The member \"query\" must be a string.")
-	errOperationNameType = malformed("The member \"operationName\" must be a string or null.")
-	errVariablesType     = malformed("The member \"variables\" must be an object or null.")
-	errExtensionsType    = malformed("The member \"extensions\" must be an object or null.")
+	errQueryType         = malformed("The parameter \"query\" must be a string.")
+	errOperationNameType = malformed("The parameter \"operationName\" must be a string or null.")
+	errVariablesType     = malformed("The parameter \"variables\" must be an object or null.")
+	errExtensionsType    = malformed("The parameter \"extensions\" must be an object or null.")
 )
 
 func malformed(message string) *refusal {
@@ -72,28 +72,34 @@ func (b body) request() (operation.Request, error) {
 	default:
 		return req, errNotObject
 	}
-	if _, err := b.ReadToken(); err != nil {
-		return req, err
-	}
-	for b.PeekKind() != jsontext.KindEndObject {
-		name, err := b.text()
-		if err != nil {
-			return req, err
-		}
-		if err := b.member(name, &req); err != nil {
-			return req, err
-		}
-	}
-	if _, err := b.ReadToken(); err != nil {
+	if err := b.members(func(name string) error { return b.member(name, &req) }); err != nil {
 		return req, err
 	}
 	if _, err := b.ReadToken(); !errors.Is(err, io.EOF) {
 		return req, errTrailing
 	}
-	if req.Query == "" {
+	if req.Query == "" && req.Hash == (operation.Digest{}) {
 		return req, errNoQuery
 	}
 	return req, nil
+}
+
+// members reads an object, and has each of its values read by whoever knows what it is.
+func (b body) members(read func(name string) error) error {
+	if err := b.open(); err != nil {
+		return err
+	}
+	for b.PeekKind() != jsontext.KindEndObject {
+		name, err := b.text()
+		if err != nil {
+			return err
+		}
+		if err := read(name); err != nil {
+			return err
+		}
+	}
+	_, err := b.ReadToken()
+	return err
 }
 
 // member reads the value of a member of the body.
@@ -125,6 +131,9 @@ func (b body) member(name string, req *operation.Request) error {
 		if kind != jsontext.KindBeginObject && kind != jsontext.KindNull {
 			return b.orSyntax(errExtensionsType)
 		}
+		return b.extensions(req)
+	case "documentId":
+		return b.documentID(req)
 	}
 	_, err := b.value()
 	return err
@@ -171,21 +180,15 @@ func (b body) literal() (any, error) {
 }
 
 func (b body) object() (map[string]any, error) {
-	if err := b.open(); err != nil {
+	object := make(map[string]any)
+	err := b.members(func(name string) (err error) {
+		object[name], err = b.value()
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	object := make(map[string]any)
-	for b.PeekKind() != jsontext.KindEndObject {
-		name, err := b.text()
-		if err != nil {
-			return nil, err
-		}
-		if object[name], err = b.value(); err != nil {
-			return nil, err
-		}
-	}
-	_, err := b.ReadToken()
-	return object, err
+	return object, nil
 }
 
 func (b body) array() ([]any, error) {

@@ -37,7 +37,7 @@ func TestDecodeAccepts(t *testing.T) {
 			operation.Request{Query: "q"},
 		},
 		"an unknown member": {
-			`{"query":"q","id":"x","documentId":{"a":[1,{"b":null}]}}`,
+			`{"query":"q","id":"x","doc_id":{"a":[1,{"b":null}]}}`,
 			operation.Request{Query: "q"},
 		},
 		"layout in strings": {`{"query":"{\r\n\tme\n}"}`, operation.Request{Query: "{\r\n\tme\n}"}},

@@ -5,6 +5,7 @@
 package gqlhttp
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -21,10 +22,11 @@ const DefaultMaxBody = 256 << 10
 type Config struct {
 	MaxBody int64        // in bytes; default DefaultMaxBody
 	Logger  *slog.Logger // default: none
+	Live    *Live        // answers WebSockets, and those who accept event streams alone; default: nobody does
 }
 
-// New returns the handler that answers POST requests with what x makes of them. The caller is taken from the request's
-// context, where auth put it; the operation is noted in request.Info, where that has room for it.
+// New returns the handler that answers with what x makes of requests: operations by POST, queries by GET and HEAD too. The caller
+// is taken from the request's context, where auth put it; the operation is noted in request.Info, where that has room for it.
 func New(x *operation.Executor, cfg Config) http.Handler {
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = DefaultMaxBody
@@ -32,17 +34,66 @@ func New(x *operation.Executor, cfg Config) http.Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &handler{executor: x, maxBody: cfg.MaxBody, logger: cfg.Logger}
+	return &handler{executor: x, maxBody: cfg.MaxBody, logger: cfg.Logger, live: cfg.Live}
 }
 
 type handler struct {
 	executor *operation.Executor
 	maxBody  int64
 	logger   *slog.Logger
+	live     *Live     // nil: there is none
 	scratch  sync.Pool // of *scratch, what one exchange needs and the next can use again
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.live != nil && isUpgrade(r) {
+		if refused := h.live.serveSocket(w, r); refused != nil {
+			h.refuse(w, r, unnamed, refused)
+		}
+		return
+	}
+	as, refused := negotiate(r.Header["Accept"])
+	events := h.live != nil && onlyEvents(r.Header["Accept"], refused)
+	if events {
+		refused = nil
+	}
+	switch r.Method {
+	case http.MethodPost, http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		w.Header().Set("Allow", methods)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	default:
+		refused = errMethod
+	}
+	var req operation.Request
+	if refused == nil {
+		req, refused = h.receive(w, r)
+	}
+	if refused == nil && events {
+		if refused = h.live.serveEvents(w, r, req); refused == nil {
+			return
+		}
+	}
+	if refused != nil {
+		h.refuse(w, r, as, refused)
+		return
+	}
+	response := h.executor.Execute(r.Context(), req)
+	if asked := request.FromContext(r.Context()).Operation; asked != nil {
+		asked.Name, asked.Type = response.OperationName, response.OperationType
+	}
+	status := as.status(response)
+	if req.ReadOnly && response.Stage == operation.Refused && !isQuery(response) {
+		status = http.StatusMethodNotAllowed
+		w.Header().Set("Allow", http.MethodPost)
+	}
+	advise(w.Header(), status, response.Errors)
+	h.write(w, r, as, status, response)
+}
+
+// receive reads the request. What that takes is free for the next one when it returns, however long the answer lasts.
+func (h *handler) receive(w http.ResponseWriter, r *http.Request) (operation.Request, *refusal) {
 	s, ok := h.scratch.Get().(*scratch)
 	if !ok {
 		s = newScratch()
@@ -52,27 +103,21 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.scratch.Put(s)
 		}
 	}()
+	if r.Method == http.MethodPost {
+		return h.read(w, r, s)
+	}
+	return h.readURL(r.URL.RawQuery, s)
+}
 
-	as, refused := negotiate(r.Header["Accept"])
-	if r.Method != http.MethodPost {
-		refused = errMethod
-	}
-	var req operation.Request
-	if refused == nil {
-		req, refused = h.read(w, r, s)
-	}
-	if refused != nil {
-		refused.advise(w.Header())
-		h.write(w, r, as, refused.status, refused.response(request.FromContext(r.Context()).ID))
-		return
-	}
-	response := h.executor.Execute(r.Context(), req)
-	if asked := request.FromContext(r.Context()).Operation; asked != nil {
-		asked.Name, asked.Type = response.OperationName, response.OperationType
-	}
-	status := as.status(response)
-	advise(w.Header(), status, response.Errors)
-	h.write(w, r, as, status, response)
+// refuse answers an ill-formed request.
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, as media, refused *refusal) {
+	refused.advise(w.Header())
+	h.write(w, r, as, refused.status, refused.response(request.FromContext(r.Context()).ID))
+}
+
+// isQuery reports whether the response is about a query, as far as the request got.
+func isQuery(response *operation.Response) bool {
+	return response.OperationType == "" || response.OperationType == "query"
 }
 
 // broken is the body of a response that could not be encoded.
@@ -88,6 +133,11 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, as media, status
 	header := w.Header()
 	header["Content-Type"] = as.contentType()
 	header["Cache-Control"] = noStore
+	if header["Vary"] == nil {
+		header["Vary"] = varies
+	} else {
+		header["Vary"] = append(header["Vary"], varies...) // what surrounds this handler may look at other headers
+	}
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
 		h.logger.DebugContext(r.Context(), "a response did not reach its client", "error", err)
@@ -100,6 +150,8 @@ type refusal struct {
 	message string
 
 	header, value string // what to send instead, for a machine; may be empty
+
+	code fault.Code // empty: BAD_USER_INPUT
 }
 
 // Error returns the message.
@@ -107,7 +159,7 @@ func (f *refusal) Error() string { return f.message }
 
 // response returns the refusal as GraphQL's response.
 func (f *refusal) response(requestID string) *operation.Response {
-	extensions := map[string]any{"code": string(fault.BadUserInput)}
+	extensions := map[string]any{"code": string(cmp.Or(f.code, fault.BadUserInput))}
 	if requestID != "" {
 		extensions["requestId"] = requestID
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -45,6 +46,7 @@ type Query {
   fails(how: String!): String @public(reason: "Test.")
 }
 type Mutation { login(input: LoginInput!): String @public(reason: "Test.") }
+type Subscription { beats: Int @public(reason: "Test.") }
 input LoginInput { email: String!  password: String! }`
 
 // now is the time in these tests.
@@ -76,8 +78,20 @@ func (engine) Execute(_ context.Context, req operation.Request) operation.Result
 	return operation.Result{Data: json.RawMessage(`{"hello":"world"}`)}
 }
 
+// Subscribe implements [operation.Engine]; there is one event.
+func (e engine) Subscribe(ctx context.Context, req operation.Request) iter.Seq[operation.Result] {
+	return func(yield func(operation.Result) bool) { yield(e.Execute(ctx, req)) }
+}
+
 // newHandler returns the handler, and what it logs.
 func newHandler(t testing.TB, maxBody int64) (http.Handler, *log) {
+	t.Helper()
+	x, logger, logged := newExecutor(t)
+	return gqlhttp.New(x, gqlhttp.Config{MaxBody: maxBody, Logger: logger}), logged
+}
+
+// newExecutor returns what the handler stands on: an executor, a logger, and what that logs.
+func newExecutor(t testing.TB) (*operation.Executor, *slog.Logger, *log) {
 	t.Helper()
 	logged := new(log)
 	logger := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -91,7 +105,7 @@ func newHandler(t testing.TB, maxBody int64) (http.Handler, *log) {
 		Schema: schema, Policy: rules, Engine: engine{}, Logger: logger, OncePerOperation: []string{"Mutation.login"},
 	})
 	must(t, err)
-	return gqlhttp.New(x, gqlhttp.Config{MaxBody: maxBody, Logger: logger}), logged
+	return x, logger, logged
 }
 
 func must(t testing.TB, err error) {

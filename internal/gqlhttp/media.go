@@ -31,6 +31,7 @@ var (
 		strict:  {typeStrict + "; charset=utf-8"},
 	}
 	noStore = []string{"no-store"}
+	varies  = []string{"Accept, Authorization"} // what an answer depends on beside the URL and the body
 )
 
 func (m media) contentType() []string { return contentTypes[m] }

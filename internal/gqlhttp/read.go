@@ -10,11 +10,14 @@ import (
 	"gatehouse/internal/operation"
 )
 
+// methods are those that are answered.
+const methods = "GET, HEAD, OPTIONS, POST"
+
 // The refusals of an ill-formed request, before its body is looked into.
 var (
 	errMethod = &refusal{
-		status: http.StatusMethodNotAllowed, message: "Send GraphQL operations with POST.",
-		header: "Allow", value: http.MethodPost,
+		status: http.StatusMethodNotAllowed, message: "Send GraphQL operations with POST, or queries with GET.",
+		header: "Allow", value: methods,
 	}
 	errNotAcceptable = &refusal{
 		status:  http.StatusNotAcceptable,

@@ -14,7 +14,7 @@ const keep = 64 << 10
 // scratch is what reading one request needs and the next can use again.
 type scratch struct {
 	in      bytes.Buffer
-	used    int64 // bytes of in
+	used    int64 // bytes of in that something was ever written to
 	decoder *jsontext.Decoder
 }
 
@@ -26,6 +26,13 @@ func (s *scratch) fill(r io.Reader) (err error) {
 	return err
 }
 
+// hold takes a text in place of what was there.
+func (s *scratch) hold(text string) {
+	s.in.Reset()
+	s.in.WriteString(text)
+	s.used = max(s.used, int64(len(text)))
+}
+
 // wipe makes the scratch ready for another request, with nothing left in it of this one, whose body may hold a password.
 // It reports false when the scratch is not worth keeping.
 func (s *scratch) wipe() bool {
@@ -34,5 +41,6 @@ func (s *scratch) wipe() bool {
 	}
 	s.in.Reset()
 	clear(s.in.AvailableBuffer()[:s.used])
+	s.used = 0
 	return true
 }

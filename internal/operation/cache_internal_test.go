@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -44,6 +45,8 @@ func newExecutor(t testing.TB, limits Limits) *Executor {
 	}
 	return x
 }
+
+func (silent) Subscribe(context.Context, Request) iter.Seq[Result] { return func(func(Result) bool) {} }
 
 func TestCacheKeepsWhatIsAskedForOften(t *testing.T) {
 	const entries = 200

@@ -14,6 +14,7 @@ import (
 // document is a valid document with all that can be known of it before a request: what the cache holds. It is immutable.
 type document struct {
 	edition    *edition // the schema that it is valid against
+	text       string
 	operations []*prepared
 	bytes      int // an estimate of its size in memory
 }
@@ -58,9 +59,10 @@ func (x *Executor) prepare(e *edition, query string) (*document, []problem) {
 	if problems = x.validate(e.schema, tree); len(problems) > 0 {
 		return nil, problems
 	}
-	doc := &document{edition: e, bytes: len(query) + tokens*bytesPerToken}
+	doc := &document{edition: e, text: query, bytes: len(query) + tokens*bytesPerToken}
 	for _, op := range tree.Operations {
 		problems = append(problems, x.checkOnce(e.schema, tree, op)...)
+		problems = append(problems, single(tree, op)...)
 		for _, def := range op.VariableDefinitions {
 			if def.DefaultValue == nil {
 				continue

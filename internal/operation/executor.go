@@ -17,6 +17,7 @@ import (
 	"gatehouse/internal/fault"
 	"gatehouse/internal/policy"
 	"gatehouse/internal/request"
+	"gatehouse/internal/trusted"
 )
 
 // Config is what an Executor needs. Schema, Policy, Engine and Logger are required.
@@ -32,6 +33,11 @@ type Config struct {
 	// OncePerOperation lists the coordinates of root fields, such as "Mutation.login", that check a password: an operation may
 	// select only one of them, and only once.
 	OncePerOperation []string
+
+	// Trusted are the documents that the team's own clients send; none means that there is no such list. With TrustedOnly nothing
+	// else runs; without, the log tells what would not.
+	Trusted     []trusted.Document
+	TrustedOnly bool
 }
 
 // Executor answers requests. It is safe for concurrent use.
@@ -46,6 +52,8 @@ type Executor struct {
 	once              map[string]bool
 	rules             []validationRule
 	documents         *otter.Cache[documentKey, *document]
+	registered        *otter.Cache[persistedKey, string]
+	trusted           *trustedDocuments // nil: there is no such list
 }
 
 // documentKey is what a document is known by. Who sees another schema has another document of the same text, or none: it may be
@@ -55,7 +63,8 @@ type documentKey struct {
 	text string
 }
 
-// New returns an Executor. It fails on a missing part and on a coordinate in OncePerOperation that is no root field.
+// New returns an Executor. It fails on a missing part, on a coordinate in OncePerOperation that is no root field, and on trusted
+// documents that could not run.
 func New(cfg Config) (*Executor, error) {
 	if cfg.Schema == nil || cfg.Policy == nil || cfg.Engine == nil || cfg.Logger == nil {
 		return nil, errors.New("operation: schema, policy, engine and logger are required")
@@ -64,6 +73,10 @@ func New(cfg Config) (*Executor, error) {
 	documents, err := newCache(limits)
 	if err != nil {
 		return nil, fmt.Errorf("operation: document cache: %w", err)
+	}
+	registered, err := newPersisted(limits)
+	if err != nil {
+		return nil, fmt.Errorf("operation: persisted queries: %w", err)
 	}
 	editions, err := newEditions(cfg.Schema, cfg.Policy)
 	if err != nil {
@@ -80,12 +93,18 @@ func New(cfg Config) (*Executor, error) {
 		once:              make(map[string]bool, len(cfg.OncePerOperation)),
 		rules:             validationRules(),
 		documents:         documents,
+		registered:        registered,
 	}
 	for _, at := range cfg.OncePerOperation {
 		if !isRootField(cfg.Schema, at) {
 			return nil, fmt.Errorf("operation: %s is no root field of the schema", at)
 		}
 		x.once[at] = true
+	}
+	if len(cfg.Trusted) > 0 {
+		if err := x.trust(cfg.Trusted, cfg.TrustedOnly); err != nil {
+			return nil, err
+		}
 	}
 	return x, nil
 }
@@ -112,7 +131,7 @@ func isRootField(schema *ast.Schema, at string) bool {
 }
 
 // Execute answers the request, for the caller and the request that ctx carries. It never returns nil; a panic anywhere
-// below becomes an internal error.
+// below becomes an internal error. A subscription is refused: [Executor.Subscribe] answers those.
 func (x *Executor) Execute(ctx context.Context, req Request) (response *Response) {
 	a := &answer{requestID: request.FromContext(ctx).ID}
 	defer func() {
@@ -120,51 +139,82 @@ func (x *Executor) Execute(ctx context.Context, req Request) (response *Response
 			response = x.panicked(ctx, a, v)
 		}
 	}()
+	permitted, refusal := x.admit(ctx, a, req, false)
+	if refusal != nil {
+		return refusal
+	}
+	return x.execute(ctx, a, permitted)
+}
+
+// permitted is an operation that may run, with its variables.
+type permitted struct {
+	op        *prepared
+	edition   *edition
+	variables map[string]any
+	statement Request // for the engine
+}
+
+// admit does everything that comes before an operation runs. Where it may not, the response says why: among others because it is
+// a subscription, where there is no stream to answer it with.
+func (x *Executor) admit(ctx context.Context, a *answer, req Request, stream bool) (*permitted, *Response) {
 	caller := auth.FromContext(ctx)
-	doc, problems := x.document(x.policy.View(caller), req.Query)
-	if problems != nil && x.sightless(caller) && problems[0].fault.Code == fault.ValidationFailed {
+	doc, problems := x.requested(ctx, x.policy.View(caller), req)
+	if problems != nil && x.sightless(caller) && mayBeHidden(problems[0].fault.Code) {
 		x.logUnavailable(ctx, caller.Refusal, "")
-		return a.refuse(Denied, problem{fault: caller.Refusal})
+		return nil, a.refuse(Denied, problem{fault: caller.Refusal})
 	}
 	if problems != nil {
-		return a.refuse(Refused, problems...)
+		return nil, a.refuse(Refused, problems...)
 	}
 	op, problem := doc.choose(req.OperationName)
 	if problem != nil {
-		return a.refuse(Refused, *problem)
+		return nil, a.refuse(Refused, *problem)
 	}
 	a.OperationName, a.OperationType = op.definition.Name, string(op.definition.Operation)
-	if op.definition.Operation == ast.Subscription {
-		return a.refuse(Refused, reject(fault.BadUserInput, "Subscriptions are not served here: they need a WebSocket.",
+	if req.ReadOnly && op.definition.Operation == ast.Mutation {
+		return nil, a.refuse(Refused, reject(fault.BadUserInput, "A mutation cannot be sent this way: send it with POST.",
 			op.definition.Position))
+	}
+	if !stream && op.definition.Operation == ast.Subscription {
+		return nil, a.refuse(Refused, reject(fault.BadUserInput,
+			"A subscription has many answers: send it over a WebSocket, or accept text/event-stream.", op.definition.Position))
 	}
 	variables, problems := doc.edition.coercer.variables(op.definition, req.Variables)
 	if problems != nil {
-		return a.refuse(Refused, problems...)
+		return nil, a.refuse(Refused, problems...)
 	}
 	bound, problems := op.statement.bind(doc.edition.coercer, variables)
 	if problems != nil {
-		return a.refuse(Refused, problems...)
+		return nil, a.refuse(Refused, problems...)
 	}
 	if denied := x.decide(caller, op, variables); denied != nil {
 		x.logUnavailable(ctx, denied[0].fault, denied[0].fault.Coordinate) // the others are of the same caller
-		return a.refuse(Denied, denied...)
+		return nil, a.refuse(Denied, denied...)
 	}
-	statement := Request{Query: op.statement.text, Variables: bound}
-	if !op.introspects {
-		return x.report(ctx, a, op, x.engine.Execute(ctx, statement))
+	return &permitted{op, doc.edition, variables, Request{Query: op.statement.text, Variables: bound}}, nil
+}
+
+// execute runs a query or mutation.
+func (x *Executor) execute(ctx context.Context, a *answer, p *permitted) *Response {
+	if !p.op.introspects {
+		return x.report(ctx, a, p.op, x.engine.Execute(ctx, p.statement))
 	}
-	parts, problems := x.introspect(doc.edition, op, variables)
+	parts, problems := x.introspect(p.edition, p.op, p.variables)
 	if problems != nil {
 		return a.refuse(Refused, problems...)
 	}
-	return x.report(ctx, a, op, x.complete(ctx, parts, statement))
+	return x.report(ctx, a, p.op, x.complete(ctx, parts, p.statement))
 }
 
 // sightless reports whether the caller would see more of the schema if the credential they sent were good, so that a document may
 // be valid for them then. Whether this one is must not matter: it would tell of what is hidden.
 func (x *Executor) sightless(caller *auth.Caller) bool {
 	return !caller.SignedIn() && caller.Refusal.Reason != fault.Missing && x.hides
+}
+
+// mayBeHidden reports whether a document that is refused with the code may be one that others can send.
+func mayBeHidden(code fault.Code) bool {
+	return code == fault.ValidationFailed || code == fault.PersistedQueryNotInList
 }
 
 // decide returns what the caller is denied: nil when the operation may run.

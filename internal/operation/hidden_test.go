@@ -3,6 +3,7 @@ package operation_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math"
 	"regexp"
 	"strings"
@@ -221,6 +222,10 @@ type nothing struct{}
 
 func (nothing) Execute(context.Context, operation.Request) operation.Result {
 	return operation.Result{Data: []byte(`{}`)}
+}
+
+func (nothing) Subscribe(context.Context, operation.Request) iter.Seq[operation.Result] {
+	return func(func(operation.Result) bool) {}
 }
 
 // Callers with different views, asking at once, each get their own answer.

@@ -32,6 +32,9 @@ type Limits struct {
 
 	CacheEntries int // 1,000 documents
 	CacheBytes   int // 16 MiB, estimated
+
+	PersistedEntries int // 1,000 hashes of documents
+	PersistedBytes   int // 4 MiB of documents that are known by their hash
 }
 
 // orDefaults returns l with the defaults filled in.
@@ -46,6 +49,8 @@ func (l Limits) orDefaults() Limits {
 		Repeats:            cmp.Or(l.Repeats, 50),
 		CacheEntries:       cmp.Or(l.CacheEntries, 1000),
 		CacheBytes:         cmp.Or(l.CacheBytes, 16<<20),
+		PersistedEntries:   cmp.Or(l.PersistedEntries, 1000),
+		PersistedBytes:     cmp.Or(l.PersistedBytes, 4<<20),
 	}
 }
 

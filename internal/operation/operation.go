@@ -9,17 +9,25 @@ package operation
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"strconv"
 )
 
-// Request is one operation to execute.
+// Request is one operation to execute. The document is Query, or the one that is known by Hash; with both, Hash has to be that of
+// Query, and from then on says as much as it.
 type Request struct {
 	Query         string
+	Hash          Digest         // zero: not given
 	OperationName string         // which operation of the document; empty: the only one
 	Variables     map[string]any // as JSON was read, numbers as json.Number
+	ReadOnly      bool           // refuse a mutation: the request came in a way that must change nothing
 }
+
+// Digest is the SHA-256 of a document's text.
+type Digest [sha256.Size]byte
 
 // Engine executes an operation that is valid and permitted. It is never given the client's text: a second parser may read
 // another document in it than the one that policy judged. Request.Query is printed from the judged tree and holds that one
@@ -29,7 +37,11 @@ type Request struct {
 // input objects as map[string]any, null as nil; custom scalars are string, bool, json.Number, []any or map[string]any. The
 // values are shared between requests and must not be changed.
 type Engine interface {
+	// Execute runs a query or mutation.
 	Execute(ctx context.Context, req Request) Result
+	// Subscribe runs a subscription and yields what each of its events gives, until there are no more or ctx ends. It waits for
+	// whoever takes them: an event is not dropped because the one before it is still on its way.
+	Subscribe(ctx context.Context, req Request) iter.Seq[Result]
 }
 
 // Result is what an execution gave.

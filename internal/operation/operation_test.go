@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"iter"
 	"log/slog"
 	"strings"
 	"testing"
@@ -61,6 +62,17 @@ func (e *engine) Execute(_ context.Context, req operation.Request) operation.Res
 		panic(e.panics)
 	}
 	return e.result
+}
+
+// Subscribe answers as Execute does, over and over, until ctx ends; and then once more, as engines do.
+func (e *engine) Subscribe(ctx context.Context, req operation.Request) iter.Seq[operation.Result] {
+	return func(yield func(operation.Result) bool) {
+		for {
+			if result := e.Execute(ctx, req); !yield(result) || ctx.Err() != nil {
+				return
+			}
+		}
+	}
 }
 
 // house is an executor with everything around it.
@@ -213,8 +225,8 @@ func TestExecuteAnswers(t *testing.T) {
 		"a subscription": {
 			request: operation.Request{Query: `subscription { events }`}, ctx: signedIn, untouched: true,
 			stage: operation.Refused,
-			want: `{"errors":[{"message":"Subscriptions are not served here: they need a ` +
-				`WebSocket.","locations":[{"line":1,"column":1}],` +
+			want: `{"errors":[{"message":"A subscription has many answers: send it over a ` +
+				`WebSocket, or accept text/event-stream.","locations":[{"line":1,"column":1}],` +
 				`"extensions":{"code":"BAD_USER_INPUT","requestId":"req-1"}}]}`,
 		},
 		"no document": {

@@ -25,13 +25,15 @@ type breach struct {
 	object *ast.Value // the object literal whose field stands there
 }
 
+const onlyOneField = "A subscription selects one field of the schema, and only one."
+
 // validationRules returns the rules of chapter 5 of the specification. Breaches at one place are reported in this order.
 func validationRules() []validationRule {
 	return []validationRule{
 		{rules.LoneAnonymousOperationRule, always("An operation without a name has to be the only one in the document.")},
 		{rules.UniqueOperationNamesRule, always("Two operations have the same name.")},
 		{rules.KnownRootTypeRule, always("The schema has no operations of this type.")},
-		{rules.SingleFieldSubscriptionsRule, always("A subscription selects one field of the schema, and only one.")},
+		{rules.SingleFieldSubscriptionsRule, always(onlyOneField)},
 		{rules.KnownTypeNamesRuleWithoutSuggestions, always("Unknown type.")},
 		{rules.KnownFragmentNamesRule, always("Unknown fragment.")},
 		{rules.UniqueFragmentNamesRule, always("Two fragments have the same name.")},

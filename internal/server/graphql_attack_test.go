@@ -1,10 +1,12 @@
 package server
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -54,6 +56,7 @@ func ask(query string) string {
 const (
 	badInput  = "BAD_USER_INPUT"
 	notValid  = "GRAPHQL_VALIDATION_FAILED"
+	notFound  = "PERSISTED_QUERY_NOT_FOUND"
 	anonymous = "UNAUTHENTICATED"
 )
 
@@ -74,6 +77,7 @@ func attacks() map[string][]shot {
 		"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 		"Sec-WebSocket-Protocol: graphql-transport-ws",
 	}
+	const other = "Sec-WebSocket-Protocol: graphql-ws" // in place of the one above
 	persisted := func(query, hash string) string {
 		return `{` + query + `"extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + hash + `"}}}`
 	}
@@ -86,7 +90,14 @@ func attacks() map[string][]shot {
 		},
 		"field-duplication": {refused("500 times", ask("{ "+repeat("__typename ", 500)+"}"), 400, notValid)},
 		"get-query": {
-			{name: "a query", method: "GET", target: "/graphql?query=%7B__typename%7D", status: 405, says: badInput},
+			{
+				name: "a query", method: "GET", target: "/graphql?query=%7B__typename%7D", status: 200,
+				says: `{"data":{"__typename":"Query"}}`, unsaid: []string{`"errors"`},
+			},
+			{
+				name: "a protected one", method: "GET", target: "/graphql?query=%7Bme%7Bid%7D%7D", status: 200, says: anonymous,
+				unsaid: []string{`"data"`},
+			},
 			{name: "a mutation", method: "GET", target: "/graphql?query=mutation%7B__typename%7D", status: 405, says: badInput},
 		},
 		"text-plain-post": {
@@ -98,7 +109,7 @@ func attacks() map[string][]shot {
 		"graphiql": {
 			{
 				name: "the front page", method: "GET", target: "/", headers: []string{"Accept: text/html"}, status: 200,
-				says: "<h1>Gatehouse", unsaid: []string{"__schema"},
+				says: "Gatehouse", unsaid: []string{"__schema"},
 			},
 			{
 				name: "where it usually is", method: "GET", target: "/graphiql", headers: []string{"Accept: text/html"}, status: 404,
@@ -133,16 +144,24 @@ func attacks() map[string][]shot {
 				`{"data":{"__typename":"Query"}}`),
 			refused("1e6 keys", `{"query":"{ __typename }","variables":{"first":0`+keys(1_000_000)+`}}`, 413, badInput),
 		},
-		// WebSockets are not served: there is no socket to flood, whatever the origin.
-		"ws-flood-subs": {{name: "upgrade", method: "GET", headers: upgrade, status: 405, says: badInput}},
-		"ws-origin": {
-			{name: "upgrade", method: "GET", headers: append(upgrade, "Origin: https://evil"), status: 405, says: badInput},
+		// On the socket itself TestSocketFlood plays it.
+		"ws-flood-subs": {
+			{name: "another protocol", method: "GET", headers: append(upgrade, other), status: 400, says: "graphql-transport-ws"},
 		},
-		// Persisted queries are not served: a hash is never looked up, and never stored.
+		"ws-origin": {
+			{name: "upgrade", method: "GET", headers: append(upgrade, "Origin: https://evil"), status: 403, says: "FORBIDDEN"},
+		},
+		// A document is registered under the hash that it has, and under no other.
 		"apq-poison": {
-			refused("a hash alone", persisted("", someHash), 400, badInput),
-			harmless("another's hash", persisted(`"query":"{ __typename }",`, someHash), `{"data":{"__typename":"Query"}}`),
-			refused("that hash alone", persisted("", someHash), 400, badInput),
+			refused("a hash alone", persisted("", someHash), 400, notFound),
+			refused("another's hash", persisted(`"query":"{ __typename }",`, someHash), 400, badInput),
+			refused("that hash alone", persisted("", someHash), 400, notFound),
+			refused("no hash", persisted("", "0"), 400, badInput),
+			{
+				name: "another's hash in a URL", method: "GET", status: 400, says: badInput, unsaid: []string{`"data"`},
+				target: "/graphql?query=%7B__typename%7D&extensions=" +
+					url.QueryEscape(`{"persistedQuery":{"version":1,"sha256Hash":"`+someHash+`"}}`),
+			},
 		},
 		"skip-include": skipInclude(),
 		"directive-overload": {
@@ -365,20 +384,33 @@ func (s *testServer) fire(t *testing.T, shot shot) answer {
 	return answer{Status: response.StatusCode, Header: response.Header, Body: string(payload), Took: wall().Sub(start)}
 }
 
-// TestManyHashesAreForgotten sends 10,000 distinct hashes of persisted queries, with and without a query, and looks at what is
-// left of them.
+// TestManyHashesAreForgotten sends 10,000 distinct hashes of persisted queries, with their document, with another one and alone,
+// and looks at what is left of them: little, and a document that somebody else is using all the while.
 func TestManyHashesAreForgotten(t *testing.T) {
 	s := startServer(t, storetest.SQLite, "--log-level=error")
-	send := func(from, to int) {
+	send := func(query, hash string, status int) {
+		body := fmt.Sprintf(`{%s"extensions":{"persistedQuery":{"version":1,"sha256Hash":%q}}}`, query, hash)
+		if got := s.fire(t, shot{body: text(body)}); got.Status != status {
+			t.Fatalf("%s: %d %s", body, got.Status, got.Body)
+		}
+	}
+	const inUse = "{ inUse: __typename }"
+	hashOf := func(document string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(document))) }
+	send(fmt.Sprintf(`"query":%q,`, inUse), hashOf(inUse), http.StatusOK)
+	flood := func(from, to int) {
 		for i := from; i < to; i++ {
-			query := ""
-			if i%2 == 0 {
-				query = fmt.Sprintf(`"query":"{ a%d:__typename }",`, i)
+			document := fmt.Sprintf("{ a%d: __typename }", i)
+			query := fmt.Sprintf(`"query":%q,`, document)
+			switch i % 4 {
+			case 0:
+				send("", hashOf(document), http.StatusBadRequest)
+			case 1:
+				send(query, hashOf(inUse), http.StatusBadRequest)
+			default:
+				send(query, hashOf(document), http.StatusOK)
 			}
-			body := fmt.Sprintf(`{%s"extensions":{"persistedQuery":{"version":1,"sha256Hash":"%064x"}}}`, query, i)
-			want := map[bool]int{true: http.StatusOK, false: http.StatusBadRequest}[query != ""]
-			if got := s.fire(t, shot{body: text(body)}); got.Status != want {
-				t.Fatalf("%d: %s", got.Status, got.Body)
+			if i%50 == 0 {
+				send("", hashOf(inUse), http.StatusOK)
 			}
 		}
 	}
@@ -388,9 +420,9 @@ func TestManyHashesAreForgotten(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	send(0, 100)
+	flood(0, 100)
 	before := held()
-	send(100, 10_100)
+	flood(100, 10_100)
 	if after := held(); after > before+mostMemory {
 		t.Errorf("%d KiB are held, %d before", after>>10, before>>10)
 	}

@@ -32,7 +32,7 @@ type Extension struct {
 	// Name is the program's name, and part of the names of its schema and of the table its migrations are recorded in: lower-case
 	// letters, digits and underscores, beginning with a letter.
 	Name string
-	// Schema is SDL: types, and extensions of Query, Mutation, User and ErrorCode.
+	// Schema is SDL: types, and extensions of Query, Mutation, Subscription, User and ErrorCode.
 	Schema string
 	// Scopes and Roles are added to those of Gatehouse, whose own they cannot change.
 	Scopes []role.Scope

@@ -28,6 +28,7 @@ import (
 	"gatehouse/internal/keyring"
 	"gatehouse/internal/lease"
 	"gatehouse/internal/operation"
+	"gatehouse/internal/origin"
 	"gatehouse/internal/password"
 	"gatehouse/internal/role"
 	"gatehouse/internal/secret"
@@ -35,6 +36,7 @@ import (
 	"gatehouse/internal/settings"
 	"gatehouse/internal/store"
 	"gatehouse/internal/token"
+	"gatehouse/internal/trusted"
 	"gatehouse/internal/web"
 )
 
@@ -85,6 +87,7 @@ type server struct {
 	ring     *keyring.Ring
 	sessions *session.Service
 	ready    *readiness
+	live     *gqlhttp.Live
 	handler  http.Handler
 	tasks    []task
 }
@@ -123,6 +126,11 @@ func assemble(
 		logger.WarnContext(ctx, "an access rule may not be what it seems", "rule", warning)
 	}
 
+	documents, err := trusted.Load(cfg.TrustedDocuments)
+	if err != nil {
+		return nil, fmt.Errorf("TRUSTED_DOCUMENTS: %w", err)
+	}
+
 	db, err := store.Open(ctx, store.Config{
 		URL: cfg.DatabaseURL, Logger: logger, Now: now, Beside: program.migrations(),
 	})
@@ -141,7 +149,7 @@ func assemble(
 		return nil, err
 	}
 
-	log := audit.New(db, now)
+	log, feed := audit.New(db, now), audit.NewFeed(db, now, logger)
 	signing.Record = recordKeys(log)
 	ring, err := keyring.Open(ctx, db, master, now, signing)
 	if err != nil {
@@ -166,7 +174,7 @@ func assemble(
 
 	engine, err := program.bind(House{
 		Features: graph.Features{
-			Sessions: sessions, Accounts: accounts, Roles: roles, Audit: log, Rules: rules, Logger: logger,
+			Sessions: sessions, Accounts: accounts, Roles: roles, Audit: log, Feed: feed, Rules: rules, Logger: logger,
 		},
 		DB: db, Now: now,
 	})
@@ -177,27 +185,33 @@ func assemble(
 		Schema: schema, Policy: rules, Engine: engine, Logger: logger,
 		OpenIntrospection: cfg.Mode == settings.Development,
 		OncePerOperation:  program.oncePerOperation(),
+		Trusted:           documents, TrustedOnly: cfg.Mode == settings.Production,
 	})
 	if err != nil {
 		return nil, err
 	}
 
 	ready := &readiness{check: db.Check, now: now}
+	origins := origin.Policy{Own: origin.Of(url), Listed: cfg.CORSOrigins, Loopback: cfg.Mode == settings.Development}
+	live := gqlhttp.NewLive(executor, sessions, wall, gqlhttp.LiveConfig{Origins: origins, Logger: logger})
 	site := web.Config{
 		Logger: logger, Now: now, Ready: ready.Check, URL: url, TrustedProxies: cfg.TrustedProxies,
-		GraphQL: gqlhttp.New(executor, gqlhttp.Config{Logger: logger}), Authenticator: sessions, Schema: executor.SDL,
+		Origins: origins, Cookies: cfg.CookieMode,
+		GraphQL: gqlhttp.New(executor, gqlhttp.Config{Logger: logger, Live: live}), Authenticator: sessions, Schema: executor.SDL,
 		Discovery: discovery(cfg, ring),
 	}
 	if cfg.Mode == settings.Development {
-		site.Version = version()
+		site.Version, site.Playground = version(), web.Playground()
 	}
 	chores := newHousekeeping(cfg, lease.New(db, now), sessions, log, now, logger)
 	return &server{
-		url: url, mode: cfg.Mode, logger: logger, db: db, ring: ring, sessions: sessions, ready: ready, handler: web.New(site),
+		url: url, mode: cfg.Mode, logger: logger, db: db, ring: ring, sessions: sessions, ready: ready, live: live,
+		handler: web.New(site),
 		tasks: []task{
 			{"following the database's clock", func(ctx context.Context) error { return follow(ctx, clock, db, logger) }},
 			{"watching revoked sessions", sessions.Watch},
 			{"watching the signing keys", ring.Watch},
+			{"telling of security events", feed.Watch},
 			{"housekeeping", chores.run},
 		},
 	}, nil
@@ -290,7 +304,9 @@ func (s *server) serve(ctx context.Context, listener net.Listener) (err error) {
 	}
 	limited, cancel := context.WithTimeout(background, drainLimit)
 	defer cancel()
-	if err := httpServer.Shutdown(limited); err != nil {
+	ended := make(chan error, 1)
+	go func() { ended <- s.live.Drain(limited) }() // event streams are requests in flight, WebSockets are not
+	if err := errors.Join(httpServer.Shutdown(limited), <-ended); err != nil {
 		s.logger.WarnContext(ctx, "some requests took too long and were cut off", "error", err)
 		return httpServer.Close()
 	}

@@ -28,7 +28,7 @@ const (
 // Check reports the first rule that the settings break, in one sentence that says what to do.
 func (s *Settings) Check() error {
 	for _, rule := range []func() error{
-		s.checkAddr, s.checkDatabase, s.CheckSecret, s.checkSigning, s.checkIssuer, s.checkAudience,
+		s.checkAddr, s.checkDatabase, s.CheckSecret, s.checkSigning, s.checkIssuer, s.checkPages, s.checkAudience,
 		s.checkTTL, s.checkRefresh, s.checkKeys, s.checkRetention,
 	} {
 		if err := rule(); err != nil {
@@ -91,10 +91,31 @@ func (s *Settings) checkIssuer() error {
 		return errors.New("ISSUER must be a whole URL: set it like https://auth.example.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(s.Issuer, "?#"):
 		return errors.New("ISSUER must be a plain URL: remove the user, the query and the fragment")
-	case s.Mode == Production && u.Scheme != "https" && !loopback(u.Hostname()):
+	case s.Mode == Production && remoteHTTP(s.Issuer):
 		return errors.New("ISSUER must begin with https:// when MODE=production, unless it is a loopback address")
 	}
 	return nil
+}
+
+// checkPages looks at what has to do with pages in browsers.
+func (s *Settings) checkPages() error {
+	for _, allowed := range s.CORSOrigins {
+		if s.Mode == Production && remoteHTTP(string(allowed)) {
+			return errors.New("CORS_ORIGINS must not begin with http:// when MODE=production, but for loopback addresses: " +
+				"whoever is in between can change such a page")
+		}
+	}
+	if s.CookieMode && remoteHTTP(s.Issuer) {
+		return errors.New("COOKIE_MODE needs an ISSUER that begins with https://, unless it is a loopback address: " +
+			"browsers keep no such cookie from elsewhere")
+	}
+	return nil
+}
+
+// remoteHTTP reports whether what comes from a URL passes through other machines in clear.
+func remoteHTTP(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "http" && !loopback(u.Hostname())
 }
 
 func loopback(host string) bool {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"gatehouse/internal/origin"
 )
 
 // Options makes kong read settings as Gatehouse does. Environment variables are the ones that env tags name, looked up with
@@ -40,6 +42,7 @@ func Options(lookup func(variable string) (string, bool)) []kong.Option {
 		}),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.TypeMapper(reflect.TypeFor[netip.Prefix](), kong.MapperFunc(decodeNetwork)),
+		kong.TypeMapper(reflect.TypeFor[origin.Origin](), kong.MapperFunc(decodeOrigin)),
 	}
 }
 
@@ -89,4 +92,17 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return netip.Prefix{}, errors.New("settings: write an IPv4 network in its own notation")
 	}
 	return network.Masked(), nil
+}
+
+func decodeOrigin(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("origin", &text); err != nil {
+		return fmt.Errorf("write origins such as https://app.example.com: %w", err)
+	}
+	parsed, err := origin.Parse(strings.TrimSpace(text))
+	if err != nil {
+		return fmt.Errorf("write origins separated by commas, not %q: %w", text, err)
+	}
+	target.Set(reflect.ValueOf(parsed))
+	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"gatehouse/internal/origin"
 )
 
 // Mode is how strict the server is.
@@ -80,6 +82,12 @@ type Settings struct {
 	// How long what is over is kept.
 	SessionRetention time.Duration `env:"SESSION_RETENTION" default:"24h" help:"How long a session is kept after it ended."`
 	AuditRetention   time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"Reach of the audit log: 24h or more, or 0s: all."`
+
+	TrustedDocuments string `env:"TRUSTED_DOCUMENTS" help:"Folder of manifests of what clients send; production runs nothing else."`
+
+	// Which web pages may use the API, and where they keep their sessions.
+	CORSOrigins []origin.Origin `env:"CORS_ORIGINS" help:"Origins whose pages may use the API: https://app.example.com,..."`
+	CookieMode  bool            `env:"COOKIE_MODE" default:"false" help:"Keep refresh tokens in a cookie that no script can read."`
 
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed: 10.0.0.0/8,..."`
 	Log

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/internal/origin"
 	"gatehouse/internal/settings"
 )
 
@@ -100,7 +101,8 @@ func TestEveryFlagIsNamedAfterItsVariable(t *testing.T) {
 func TestSources(t *testing.T) {
 	t.Setenv("AUDIENCE", "from-the-process") // not from lookup, so not for us
 	s, err := parse(t, "ISSUER=https://env.example", "--issuer=https://flag.example", "ADDR=:1", "LOG_LEVEL=",
-		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.7,2001:db8::/32", "--migrate=false", "ACCESS_TOKEN_TTL=1h30m")
+		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.7,2001:db8::/32", "--migrate=false", "ACCESS_TOKEN_TTL=1h30m",
+		"CORS_ORIGINS=https://App.example.com, http://localhost:5173", "--cookie-mode")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +115,15 @@ func TestSources(t *testing.T) {
 	if diff := cmp.Diff(proxies, s.TrustedProxies, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}
+	pages := []origin.Origin{"https://app.example.com", "http://localhost:5173"}
+	if diff := cmp.Diff(pages, s.CORSOrigins); diff != "" || !s.CookieMode {
+		t.Errorf("cookie mode %t, origins: %s", s.CookieMode, diff)
+	}
 	want := map[string]settings.Row{
+		"CORS_ORIGINS": {
+			Name: "CORS_ORIGINS", Value: "https://app.example.com,http://localhost:5173", Origin: settings.FromEnvironment,
+		},
+		"COOKIE_MODE":      {Name: "COOKIE_MODE", Value: "true", Origin: settings.FromFlag},
 		"ISSUER":           {Name: "ISSUER", Value: "https://flag.example", Origin: settings.FromFlag},
 		"ADDR":             {Name: "ADDR", Value: ":1", Origin: settings.FromEnvironment},
 		"LOG_LEVEL":        {Name: "LOG_LEVEL", Value: "info", Origin: settings.FromDefault},
@@ -196,6 +206,13 @@ func TestCheckAccepts(t *testing.T) {
 		{"AUDIT_RETENTION=0s"},
 		{"AUDIT_RETENTION=24h"},
 		{"AUDIT_RETENTION=87600h"},
+		{"CORS_ORIGINS=http://localhost:5173,https://app.example.com,http://app.example.com"},
+		{
+			"MODE=production", "ISSUER=https://auth.example.com",
+			"CORS_ORIGINS=https://app.example.com,http://[::1]:3000,capacitor://localhost",
+		},
+		{"COOKIE_MODE=true"},
+		{"COOKIE_MODE=true", "ISSUER=https://auth.example.com"},
 		{"ADDR=:0"},
 		{"ADDR=[::1]:8080"},
 	} {
@@ -254,6 +271,17 @@ func TestRefusals(t *testing.T) {
 		{[]string{"TRUSTED_PROXIES=10.0.0.0/33"}, "write networks such as 10.0.0.0/8"},
 		{[]string{"TRUSTED_PROXIES=proxy.example.com"}, "write networks such as 10.0.0.0/8"},
 		{[]string{"TRUSTED_PROXIES=::ffff:10.0.0.0/104"}, "write networks such as 10.0.0.0/8"},
+		{[]string{"CORS_ORIGINS=*"}, "no * stands for many"},
+		{[]string{"CORS_ORIGINS=https://app.example.com,https://*.example.com"}, "no * stands for many"},
+		{[]string{"CORS_ORIGINS=https://app.example.com/"}, "before the first slash"},
+		{[]string{"CORS_ORIGINS=app.example.com"}, "write origins separated by commas"},
+		{[]string{"CORS_ORIGINS=null"}, "write origins separated by commas"},
+		{
+			[]string{"MODE=production", "ISSUER=https://auth.example.com", "CORS_ORIGINS=http://app.example.com"},
+			"CORS_ORIGINS must not begin with http://",
+		},
+		{[]string{"COOKIE_MODE=true", "ISSUER=http://192.0.2.7:8080"}, "COOKIE_MODE needs an ISSUER"},
+		{[]string{"COOKIE_MODE=perhaps"}, "--cookie-mode"},
 		{[]string{"DATABASE_URL=mysql://db/x"}, "DATABASE_URL must start with"},
 		{[]string{"DATABASE_URL=gatehouse.db"}, "DATABASE_URL must start with"},
 		{[]string{"ADDR=8080"}, "ADDR must be a host and a port"},

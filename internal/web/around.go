@@ -92,7 +92,8 @@ func answerPanic(ctx context.Context, logger *slog.Logger, x *exchange) {
 	if x.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
-	writeInternalError(x)
+	x.Header().Del("Content-Length")
+	writeFault(ctx, x, http.StatusInternalServerError, &fault.Error{Code: fault.Internal, Message: fault.InternalMessage})
 }
 
 // logPanic logs where it happened and what kind of thing was thrown. Only the runtime's own words are repeated: other
@@ -104,22 +105,6 @@ func logPanic(ctx context.Context, logger *slog.Logger, x *exchange, cause any) 
 	}
 	logger.LogAttrs(ctx, slog.LevelError, "panic", slog.String("route", x.route), slog.String("panic", kind),
 		slog.String("stack", string(debug.Stack())))
-}
-
-// writeInternalError answers as GraphQL does, which clients of /graphql understand and nobody else is hurt by.
-func writeInternalError(x *exchange) {
-	type extensions struct {
-		Code      fault.Code `json:"code"`
-		RequestID string     `json:"requestId"`
-	}
-	type graphQLError struct {
-		Message    string     `json:"message"`
-		Extensions extensions `json:"extensions"`
-	}
-	x.Header().Del("Content-Length")
-	writeJSON(x, http.StatusInternalServerError, map[string][]graphQLError{
-		"errors": {{Message: fault.InternalMessage, Extensions: extensions{Code: fault.Internal, RequestID: x.info.ID}}},
-	})
 }
 
 // secured sets the headers that every response carries. Answers are about one caller and often hold tokens, so nobody may

@@ -37,9 +37,10 @@ func lessons(cfg Config) []lesson {
 	}
 }
 
-// front answers the front page: what runs here and how to ask it. Browsers get HTML, curl gets text. The HTML is one
-// document, style included, which the policy lets through by its hash; it has no script.
-func front(cfg Config) http.Handler {
+// front answers the front page. Browsers get the playground where there is one; else they are told in HTML what runs here and how
+// to ask it, and curl always is, in text. The HTML is one document, style included, which the policy lets through by its hash; it
+// has no script.
+func front(cfg Config, playground http.Handler) http.Handler {
 	sum := sha256.Sum256([]byte(frontCSS))
 	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -50,6 +51,10 @@ func front(cfg Config) http.Handler {
 		w.Header().Set("Vary", "Accept")
 		if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 			plain.ServeHTTP(w, r)
+			return
+		}
+		if playground != nil {
+			playground.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Content-Security-Policy", policy)
@@ -68,6 +73,10 @@ func frontText(cfg Config) string {
 
 func frontPage(cfg Config) string {
 	version, url := html.EscapeString(cfg.Version), html.EscapeString(cfg.URL)
+	missing := ""
+	if cfg.Playground != nil {
+		missing = "<p>" + html.EscapeString(missingPlayground) + "</p>\n"
+	}
 	var page strings.Builder
 	fmt.Fprintf(&page, `<!doctype html>
 <html lang="en">
@@ -81,8 +90,8 @@ func frontPage(cfg Config) string {
 <main>
 <h1>Gatehouse <small>%s</small></h1>
 <p>%s<code>POST %s%s</code>.</p>
-<p>A click on a command selects it, to be copied into a shell.</p>
-`, strings.TrimSpace("Gatehouse "+version), frontCSS, version, introduction, url, graphQLPath)
+%s<p>A click on a command selects it, to be copied into a shell.</p>
+`, strings.TrimSpace("Gatehouse "+version), frontCSS, version, introduction, url, graphQLPath, missing)
 	for _, lesson := range lessons(cfg) {
 		fmt.Fprintf(&page, "<h2>%s</h2>\n<pre>%s</pre>\n", html.EscapeString(lesson.title), html.EscapeString(lesson.command))
 	}

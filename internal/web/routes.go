@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -31,22 +32,31 @@ var ErrDraining = errors.New("web: draining")
 type route struct {
 	handler http.Handler
 	methods []string // nil: the handler knows its own
+	shared  bool     // whether pages of the allowed origins may read the answers
 }
 
 // routed sends a request to the route of its path. The table holds whole paths only, so that what the log calls a route is
 // always a word of ours.
 func routed(cfg Config) step {
 	readers := []string{http.MethodGet, http.MethodHead}
+	files := playground(cfg)
+	identified := func(h http.Handler) http.Handler { return auth.Middleware(cfg.Authenticator, noteCaller(h)) }
 	routes := map[string]route{
-		frontPath:   {front(cfg), readers},
-		graphQLPath: {auth.Middleware(cfg.Authenticator, noteCaller(cfg.GraphQL)), nil},
-		healthPath:  {http.HandlerFunc(health), readers},
-		readyPath:   {ready(cfg), readers},
-		schemaPath:  {auth.Middleware(cfg.Authenticator, noteCaller(schema(cfg))), readers},
+		frontPath:   {handler: front(cfg, files[playgroundPage]), methods: readers},
+		graphQLPath: {handler: identified(carried(cfg, cfg.GraphQL)), shared: true},
+		healthPath:  {handler: http.HandlerFunc(health), methods: readers},
+		readyPath:   {handler: ready(cfg), methods: readers},
+		schemaPath:  {handler: identified(schema(cfg)), methods: readers, shared: true},
 	}
 	if cfg.Discovery.Keys != nil {
-		routes[keysPath] = route{keys(cfg.Discovery), readers}
-		routes[discoveryPath] = route{discovery(cfg), readers}
+		routes[keysPath] = route{handler: keys(cfg.Discovery), methods: readers}
+		routes[discoveryPath] = route{handler: discovery(cfg), methods: readers}
+	}
+	pages := newSharing(cfg)
+	for name, file := range files {
+		if name != playgroundPage {
+			routes["/"+name] = route{handler: file, methods: readers}
+		}
 	}
 	return func(x *exchange, r *http.Request) {
 		route, ok := routes[r.URL.Path]
@@ -55,6 +65,9 @@ func routed(cfg Config) step {
 			return
 		}
 		x.route = r.URL.Path
+		if route.shared && pages.admit(x, r) {
+			return
+		}
 		if !allowed(route.methods, r.Method) {
 			x.Header().Set("Allow", strings.Join(route.methods, ", "))
 			refuse(x, r, http.StatusMethodNotAllowed, "This path answers "+strings.Join(route.methods, " and ")+".")
@@ -112,7 +125,7 @@ func ready(cfg Config) http.Handler {
 // schema answers with the schema as the caller may see it.
 func schema(cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Vary", "Authorization") // another caller may see another one
+		w.Header().Add("Vary", "Authorization") // another caller may see another one
 		sdl, err := cfg.Schema(auth.FromContext(r.Context()))
 		if err != nil {
 			refusal, code := fault.From(err), http.StatusServiceUnavailable
@@ -133,6 +146,17 @@ func refuse(w http.ResponseWriter, r *http.Request, code int, message string) {
 		Error     string `json:"error"`
 		RequestID string `json:"requestId"`
 	}{message, request.FromContext(r.Context()).ID})
+}
+
+// writeFault answers as GraphQL does, which clients of /graphql understand and nobody else is hurt by.
+func writeFault(ctx context.Context, w http.ResponseWriter, code int, f *fault.Error) {
+	type graphQLError struct {
+		Message    string         `json:"message"`
+		Extensions map[string]any `json:"extensions"`
+	}
+	extensions := f.Extensions()
+	extensions["requestId"] = request.FromContext(ctx).ID
+	writeJSON(w, code, map[string][]graphQLError{"errors": {{Message: f.Message, Extensions: extensions}}})
 }
 
 func writeJSON(w http.ResponseWriter, code int, body any) {

@@ -6,13 +6,15 @@
 //  2. log: one line when the request is over, whatever became of it
 //  3. recover: a panic becomes a 500 and the process lives
 //  4. secure: the response headers that keep browsers from doing harm
-//  5. route: the path's handler; around /graphql alone, [auth.Middleware]
+//  5. route: the path's handler; before /graphql and the schema, which pages may read them; around /graphql alone,
+//     [auth.Middleware] and the cookie that keeps a refresh token
 //
 // It must never log what a client made up: no query, variables, headers, query string, unknown path or unknown method.
 package web
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -20,6 +22,7 @@ import (
 
 	"gatehouse/internal/auth"
 	"gatehouse/internal/id"
+	"gatehouse/internal/origin"
 	"gatehouse/internal/request"
 )
 
@@ -33,8 +36,11 @@ type Config struct {
 	Discovery     Discovery                   // what those who verify access tokens can learn; without Keys, nothing
 
 	URL            string         // where clients reach the server, without a final slash; https makes browsers stay with it
+	Origins        origin.Policy  // whose pages may read the API's answers, and use the cookie
+	Cookies        bool           // whether refresh tokens go into a cookie, unless a client asks for them
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none when empty
 	Version        string         // shown on the front page unless empty
+	Playground     fs.FS          // shown to browsers at /, from [Playground]; the front page says so where it is empty; nil: none
 
 	// Schema returns the schema as the caller may see it, in SDL, for /schema.graphqls; an error that is UNAUTHENTICATED is
 	// answered with 401, any other with 503.
@@ -61,9 +67,9 @@ type exchange struct {
 // step is a layer around the ones further in.
 type step func(x *exchange, r *http.Request)
 
-// WriteHeader notes the final status; informational ones pass.
+// WriteHeader notes the final status; informational ones pass, but for that by which a connection becomes a WebSocket.
 func (x *exchange) WriteHeader(status int) {
-	if x.status == 0 && status >= http.StatusOK {
+	if x.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
 		x.status = status
 	}
 	x.ResponseWriter.WriteHeader(status)
