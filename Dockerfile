@@ -1,4 +1,13 @@
 # The server as one static binary in an otherwise empty image. It needs no shell, no C library and no writable root.
+FROM node:24-alpine AS playground
+WORKDIR /src
+# What npm installs changes less often than the page.
+COPY web/playground/package.json web/playground/package-lock.json web/playground/.npmrc web/playground/
+RUN npm --prefix web/playground ci
+COPY web web
+RUN mkdir -p internal/web/playground
+RUN npm --prefix web/playground run build
+
 FROM golang:1.26.8-alpine AS build
 WORKDIR /src
 ENV CGO_ENABLED=0 GOTOOLCHAIN=local
@@ -6,6 +15,7 @@ ENV CGO_ENABLED=0 GOTOOLCHAIN=local
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+COPY --from=playground /src/internal/web/playground internal/web/playground
 ARG VERSION=dev
 RUN go build -trimpath -ldflags "-s -w -X gatehouse/internal/server.release=${VERSION}" -o gatehouse .
 # Where an embedded database goes, unless DATABASE_URL says otherwise. It is empty here and a volume when the image runs.

@@ -1,7 +1,7 @@
 # make alone lists the targets.
 .DEFAULT_GOAL := help
 .SHELLFLAGS := -euc
-.PHONY: help run build test check format lint vet generated modules schema bench soak fuzz update clean
+.PHONY: help run build playground test check format lint vet generated modules schema bench soak fuzz update clean
 
 # Each target sets up what it needs. What it cannot set up it names: $(call need,COMMAND,what to install).
 need = command -v $(1) >/dev/null || { echo "$(1) is missing: install $(2)" >&2; exit 1; }
@@ -13,14 +13,29 @@ with_postgres := go run ./internal/store/storetest/withpostgres
 schemalint := tools/schemalint
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Start the server at http://localhost:8080, on a database file in this folder
 	@./gatehouse
 
 build: ## Build the binary ./gatehouse
 	@$(need_go)
+	@$(MAKE) -q --no-print-directory $(page) 2>/dev/null || if command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory $(page) || echo 'the playground could not be built: / will be a plain page' >&2; \
+	else \
+		echo 'npm is missing, and the playground is not built anew without it: install Node.js 20.19 or newer with npm' >&2; \
+	fi
 	@go build -trimpath -ldflags='-s -w' -o gatehouse .
+
+# The page that the binary embeds, which is there when all of its files are.
+page := internal/web/playground/index.html.gz
+
+playground: $(page) ## Build the playground, which make build and make run put into the binary
+
+$(page): web/playground/node_modules/.package-lock.json \
+		$(shell find web/* \( -name node_modules -o -name dist -o -name test \) -prune -o -type f -print)
+	@$(need_npm)
+	@npm --prefix web/playground run build --silent
 
 test: ## Run every test with the race detector, on SQLite and on PostgreSQL
 	@$(need_go)
@@ -47,7 +62,8 @@ generated:
 	@go run . access --lock | diff -u graph/access.lock - || { echo 'graph/access.lock is not current: run make update' >&2; exit 1; }
 	@go run ./examples/notes access --lock | diff -u examples/notes/access.lock - || \
 		{ echo 'examples/notes/access.lock is not current: run make update' >&2; exit 1; }
-	@go test -run '^(TestREADMETable|TestCommonList)$$' ./internal/settings ./internal/password >/dev/null || \
+	@go test -run '^(TestREADMETable|TestCommonList|TestErrorsAreDocumented)$$' \
+		./internal/settings ./internal/password ./internal/fault >/dev/null || \
 		{ echo 'a generated file is not current: run make update' >&2; exit 1; }
 
 vet:
@@ -65,14 +81,17 @@ modules:
 schema: $(schemalint)/node_modules/.package-lock.json
 	@$(need_npm)
 	@$(schemalint)/node_modules/.bin/eslint --config $(schemalint)/eslint.config.js --max-warnings 0 \
-		schema.graphqls examples/notes/notes.graphqls
+		schema.graphqls examples/notes/notes.graphqls operations
+	@node --test --test-reporter=dot $(schemalint)/breaking.test.js
+	@node $(schemalint)/breaking.js
 	@node $(schemalint)/introspection.js
 	@$(need_go)
 	@node $(schemalint)/live.js
 
-$(schemalint)/node_modules/.package-lock.json: $(schemalint)/package-lock.json
+# What npm installs, with the file that npm leaves there last.
+%/node_modules/.package-lock.json: %/package-lock.json
 	@$(need_npm)
-	@npm --prefix $(schemalint) ci --silent
+	@npm --prefix $* ci --silent
 	@touch $@
 
 bench: ## Run the benchmarks, printed as ratios
@@ -97,4 +116,7 @@ update: ## Write golden files and other generated files anew
 		sort -u | sed 's|^|./|') -update
 
 clean: ## Remove what was built; databases and secrets stay
-	@rm -rf gatehouse $(schemalint)/node_modules examples/node/node_modules
+	@find $(dir $(page)) -mindepth 1 ! -name .gitignore -delete
+	@find . -name node_modules -prune -exec rm -rf {} +
+	@rm -rf gatehouse web/playground/dist
+	@cd examples/codegen && rm -rf dist relay/__generated__ relay/persisted-documents.json schema.graphql src/gql

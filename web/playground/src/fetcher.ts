@@ -1,0 +1,67 @@
+import type { Fetcher, FetcherParams } from "@graphiql/toolkit";
+import { getOperationAST, Kind, parse } from "graphql";
+import { createClient } from "graphql-ws";
+import type { Answer, Session, Tokens } from "../../session/session.ts";
+import { claims } from "./claims.ts";
+
+/** Sends what GraphiQL runs, with the session's token unless the Headers pane has an Authorization of its own. */
+export function fetcherFor(session: Session): Fetcher {
+  const target = new URL("graphql", document.baseURI);
+  target.protocol = target.protocol.replace("http", "ws");
+  const socket = createClient({
+    url: target.href,
+    connectionParams: async () => {
+      const token = await session.accessToken();
+      return token === null ? {} : { Authorization: `Bearer ${token}` };
+    },
+  });
+  return async (params: FetcherParams, options) => {
+    const request = {
+      query: params.query,
+      operationName: named(params),
+      variables: filledIn(session, params.variables),
+    };
+    if (options?.documentAST && getOperationAST(options.documentAST, request.operationName)?.operation === "subscription") {
+      return socket.iterate(request as never) as never;
+    }
+    const headers = (options?.headers ?? {}) as Record<string, string>;
+    const own = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+    const answer = await (own ? session.askAs(request, headers) : session.ask(request, headers));
+    adopt(session, answer);
+    return answer as never;
+  };
+}
+
+/** The operation's name, unless it is one of the tab before: GraphiQL learns a moment after a change of tabs what is in the next. */
+function named({ query, operationName }: FetcherParams): string | undefined {
+  try {
+    const found = parse(query).definitions.some(
+      (definition) => definition.kind === Kind.OPERATION_DEFINITION && definition.name?.value === operationName,
+    );
+    return found ? (operationName ?? undefined) : undefined;
+  } catch {
+    return operationName ?? undefined; // the server says what is wrong with the query
+  }
+}
+
+/** Puts what the session holds in place of {{refreshToken}} and {{sessionId}}. */
+function filledIn(session: Session, variables: unknown): unknown {
+  const { state } = session;
+  if (!state.signedIn || !variables) return variables;
+  const values: Record<string, string> = {
+    "{{refreshToken}}": state.refreshToken ?? "",
+    "{{sessionId}}": String(claims(state.accessToken)?.sid ?? ""),
+  };
+  const text = JSON.stringify(variables, (_, value: unknown) =>
+    typeof value === "string" && Object.hasOwn(values, value) ? values[value] : value,
+  );
+  return JSON.parse(text) as unknown;
+}
+
+/** Keeps the tokens that an operation in the editor returned: it has opened a session, or renewed the one that is held. */
+function adopt(session: Session, answer: Answer): void {
+  for (const payload of Object.values(answer.data ?? {})) {
+    const tokens = (payload as { tokens?: Partial<Tokens> | null } | null)?.tokens;
+    if (tokens?.accessToken && tokens.expiresIn && tokens.refreshToken) session.adopt(tokens as Tokens);
+  }
+}
