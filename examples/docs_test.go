@@ -61,10 +61,14 @@ func TestPythonServicesShareTheirVerifier(t *testing.T) {
 // TestLockFileNamesNoRegistry: whoever installs from it uses their own.
 func TestLockFileNamesNoRegistry(t *testing.T) {
 	t.Parallel()
-	lock, err := os.ReadFile("node/package-lock.json")
+	locks, err := filepath.Glob("*/package-lock.json")
 	must(t, err)
-	if strings.Contains(string(lock), `"resolved"`) {
-		t.Error("node/package-lock.json names addresses to download from: make it anew beside node/.npmrc")
+	for _, name := range locks {
+		lock, err := os.ReadFile(name)
+		must(t, err)
+		if strings.Contains(string(lock), `"resolved"`) {
+			t.Errorf("%s names addresses to download from: make it anew beside an .npmrc like node/.npmrc", name)
+		}
 	}
 }
 

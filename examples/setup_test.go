@@ -16,8 +16,9 @@ import (
 
 // What the tests set up once, where it is not there.
 var (
-	python = sync.OnceValues(setUpPython)
-	node   = sync.OnceValues(setUpNode)
+	python  = sync.OnceValues(setUpPython)
+	node    = sync.OnceValues(setUpNode)
+	codegen = sync.OnceValue(setUpCodegen)
 )
 
 // installing bounds a download, on a slow line too.
@@ -74,20 +75,28 @@ func setUpNode() (interpreter string, err error) {
 	if err := exec.CommandContext(ctx, "node", "-e", recent).Run(); err != nil {
 		return "", fmt.Errorf("examples/node needs Node.js 20.19 or newer with npm (https://nodejs.org): install it: %w", err)
 	}
-	installed, err := os.Stat(filepath.Join("node", "node_modules", ".package-lock.json"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := install(ctx, "node"); err != nil {
 		return "", err
-	}
-	locked, err := os.Stat(filepath.Join("node", "package-lock.json"))
-	if err != nil {
-		return "", err
-	}
-	if installed == nil || installed.ModTime().Before(locked.ModTime()) {
-		if output, err := exec.CommandContext(ctx, "npm", "--prefix", "node", "ci", "--silent").CombinedOutput(); err != nil {
-			return "", fmt.Errorf("examples/node: npm ci: %w\n%s", err, output)
-		}
 	}
 	return "node", nil
+}
+
+// install installs what the lock file in the folder says, unless it is there already.
+func install(ctx context.Context, folder string) error {
+	installed, err := os.Stat(filepath.Join(folder, "node_modules", ".package-lock.json"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	locked, err := os.Stat(filepath.Join(folder, "package-lock.json"))
+	if err != nil {
+		return err
+	}
+	if installed == nil || installed.ModTime().Before(locked.ModTime()) {
+		if output, err := exec.CommandContext(ctx, "npm", "--prefix", folder, "ci", "--silent").CombinedOutput(); err != nil {
+			return fmt.Errorf("examples/%s: npm ci: %w\n%s", folder, err, output)
+		}
+	}
+	return nil
 }
 
 // build compiles examples/go and returns the binary.

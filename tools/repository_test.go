@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // root is the repository's folder, seen from this package.
@@ -36,4 +37,23 @@ func output(ctx context.Context, t *testing.T, dir, name string, args ...string)
 		t.Fatalf("%s %q: %v\n%s", name, args, err, stderr)
 	}
 	return string(out)
+}
+
+// install installs what the lock file in a folder beside this file says, unless it is there already.
+func install(t *testing.T, folder string) {
+	t.Helper()
+	lock, err := os.Stat(filepath.Join(folder, "package-lock.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	installed, err := os.Stat(filepath.Join(folder, "node_modules", ".package-lock.json"))
+	if err == nil && !installed.ModTime().Before(lock.ModTime()) {
+		return
+	}
+	if _, err := exec.LookPath("npm"); err != nil {
+		t.Fatalf("npm is missing: install Node.js 20.19 or newer with npm (https://nodejs.org): %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	output(ctx, t, folder, "npm", "ci", "--silent")
 }

@@ -1,6 +1,12 @@
-// Rules for schema.graphqls, and for what the example adds to it. Everything in graphql-eslint's recommended and relay sets
-// holds; the exceptions below are the places where the schema's own conventions say otherwise.
+// Rules for schema.graphqls, for what the example adds to it, and for operations. Everything in graphql-eslint's recommended and
+// relay sets holds; the exceptions below are the places where the schema's own conventions say otherwise.
 import graphql from "@graphql-eslint/eslint-plugin";
+
+// One for all files: the parser keeps the first that it is given.
+const graphQLConfig = {
+  schema: ["schema.graphqls", "examples/notes/notes.graphqls"],
+  documents: "operations/*.graphql",
+};
 
 export default [
   {
@@ -8,7 +14,7 @@ export default [
     plugins: { "@graphql-eslint": graphql },
     languageOptions: {
       parser: graphql.parser,
-      parserOptions: { graphQLConfig: { schema: ["schema.graphqls", "examples/notes/notes.graphqls"] } },
+      parserOptions: { graphQLConfig },
     },
     rules: {
       ...graphql.configs["flat/schema-recommended"].rules,
@@ -42,6 +48,19 @@ export default [
         "error",
         { withEdgeSuffix: true, shouldImplementNode: false, listTypeCanWrapOnlyEdgeType: false },
       ],
+    },
+  },
+  {
+    files: ["operations/*.graphql"],
+    plugins: { "@graphql-eslint": graphql },
+    languageOptions: {
+      parser: graphql.parser,
+      parserOptions: { graphQLConfig },
+    },
+    rules: {
+      ...graphql.configs["flat/operations-recommended"].rules,
+      "@graphql-eslint/match-document-filename": ["error", { fileExtension: ".graphql", query: "PascalCase", mutation: "PascalCase" }],
+      "@graphql-eslint/no-deprecated": "error",
     },
   },
 ];
