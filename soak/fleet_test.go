@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,10 +73,7 @@ func newFleet(t *testing.T, databaseURL string, n int, settings ...string) *flee
 		http: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
 	}
 	logs := t.TempDir()
-	for range n {
-		listener := listen(t)
-		defer listener.Close() // once all have their addresses
-		address := listener.Addr().String()
+	for _, address := range freeAddresses(t, n) {
 		_, port, _ := strings.Cut(address, ":")
 		f.replicas = append(f.replicas, &replica{fleet: f, address: address, logPath: filepath.Join(logs, port+".log")})
 	}
@@ -91,17 +89,28 @@ func newFleet(t *testing.T, databaseURL string, n int, settings ...string) *flee
 	return f
 }
 
-// listen listens on an address that nothing else listens on. Its port is below those that Linux gives to outgoing connections: one
-// of them could be taken before the server listens, also between its end and its next start.
-func listen(t *testing.T) net.Listener {
+// freeAddresses returns addresses that nothing listens on. Their ports are below those that Linux gives to outgoing connections:
+// one of them could be taken before the server listens, also between its end and its next start.
+func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
-	for range 100 {
-		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(22_000)))
-		if err == nil {
-			return listener
+	var addresses []string
+	for range 100 * n {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(22_000))
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+		if err != nil {
+			continue
+		}
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(addresses, address) {
+			continue
+		}
+		if addresses = append(addresses, address); len(addresses) == n {
+			return addresses
 		}
 	}
-	t.Fatal("no port is free")
+	t.Fatal("no ports are free")
 	return nil
 }
 
