@@ -95,8 +95,8 @@ func buildContext(t *testing.T, into string, sources []string) {
 	}
 }
 
-// built runs a stage for real in a folder of its own and returns that folder, which stands for the stage's WORKDIR. What the stage
-// copies from another is in the folder of that one, in earlier.
+// built runs a stage for real in a folder of its own and returns that folder, which stands for the stage's WORKDIR. What the
+// stage copies from another is in the folder of that one, in earlier.
 func built(t *testing.T, stage instructions.Stage, earlier map[string]string) (dir, workdir string) {
 	t.Helper()
 	dir = t.TempDir()

@@ -32,7 +32,7 @@ export function fetcherFor(session: Session): Fetcher {
   };
 }
 
-/** The operation's name, unless it is one of the tab before: GraphiQL learns a moment after a change of tabs what is in the next. */
+/** The operation's name, unless it is one of the tab before: GraphiQL learns what is in a tab a moment after a change. */
 function named({ query, operationName }: FetcherParams): string | undefined {
   try {
     const found = parse(query).definitions.some(

@@ -1,5 +1,5 @@
-// The tabs of a first visit: a session from its beginning to its end. In variables and headers, {{refreshToken}} and {{sessionId}}
-// stand for what the Account panel holds at the time.
+// The tabs of a first visit: a session from its beginning to its end. In variables, {{refreshToken}} and {{sessionId}} stand for
+// what the Account panel holds at the time.
 const credentials = { email: "ada@example.com", password: "nine tulips by the canal" };
 
 const variables = (input: unknown) => JSON.stringify({ input }, null, 2);
