@@ -190,6 +190,9 @@ func TestRestIsAsLongAsTheBatch(t *testing.T) {
 	c := new(fakeClock)
 	began := c.now()
 	var calls, others int
+	var rested time.Time
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	h := quickly(
 		db, c,
 		chore{what: "endless", keep: time.Hour, prune: func(_ context.Context, before time.Time, limit int) (int, bool, error) {
@@ -200,12 +203,13 @@ func TestRestIsAsLongAsTheBatch(t *testing.T) {
 			c.advance(10 * time.Second)
 			return limit, true, nil
 		}},
-		chore{what: "short", prune: func(context.Context, time.Time, int) (int, bool, error) { others++; return 0, false, nil }},
+		chore{what: "short", prune: func(context.Context, time.Time, int) (int, bool, error) {
+			others++
+			rested = time.Now() // until it is interrupted
+			time.AfterFunc(200*time.Millisecond, cancel)
+			return 0, false, nil
+		}},
 	)
-	rested := time.Now()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	time.AfterFunc(200*time.Millisecond, cancel)
 	if err := h.sweep(ctx, id.New(began)); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want to be interrupted at rest", err)
 	}

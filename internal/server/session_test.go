@@ -236,7 +236,7 @@ func TestLogoutEverywhere(t *testing.T) {
 			bare := &visitor{server: one}
 			bare.logout(t, map[string]any{"refreshToken": refresh, "everywhere": true}, 3)
 			for _, v := range all {
-				eventually(t, 5*time.Second, "the access token is refused", func() bool { return v.ask(t, meQuery, nil).code() != "" })
+				eventually(t, 20*time.Second, "the access token is refused", func() bool { return v.ask(t, meQuery, nil).code() != "" })
 				v.expect(t, "REVOKED")
 				refuses(t, v.ask(t, mutation("refresh"), map[string]any{"refreshToken": v.refresh}),
 					"refresh", "INVALID_REFRESH_TOKEN", "refreshToken")
