@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // sampled is how many accounts are looked up in turn.
@@ -21,12 +22,12 @@ var crowd = []string{
 	SELECT gen_random_uuid(), 'crowd-' || n || '@example.com', 'crowd-' || n || '@example.com', '', now(), now()
 	FROM generate_series(1, $1::int) AS n`,
 	`INSERT INTO account_roles (account_id, role, granted_at)
-	SELECT id, 'USER', created_at FROM accounts LIMIT $1::int`,
+	SELECT id, 'USER', created_at FROM accounts WHERE email_key LIKE 'crowd-%' LIMIT $1::int`,
 	`INSERT INTO sessions (id, account_id, created_at, last_seen_at, auth_time, expires_at, absolute_expires_at, token_expires_at,
 		user_agent, ip_address, amr, salt)
 	SELECT gen_random_uuid(), id, now(), now(), now(), now() + interval '14 days', now() + interval '30 days', now(),
 		'crowd', '127.0.0.1', 'pwd', decode(md5(id::text), 'hex')
-	FROM accounts LIMIT $1::int`,
+	FROM accounts WHERE email_key LIKE 'crowd-%' LIMIT $1::int`,
 }
 
 // visitCrowd runs Gatehouse on a database of so many accounts and sessions for as long as do takes. do is given some who are
@@ -54,12 +55,12 @@ func (h *house) visitCrowd(ctx context.Context, n int, do func(s *server, held [
 }
 
 // populate fills the database, lets the account of the access token read all of them, and returns the ids of some.
-func populate(ctx context.Context, database string, n int, admin holder) (ids []string, err error) {
-	db, err := pgx.Connect(ctx, database)
+func populate(ctx context.Context, database string, n int, admin holder) ([]string, error) {
+	db, err := pgxpool.New(ctx, database)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, db.Close(ctx)) }()
+	defer db.Close()
 	for _, statement := range crowd {
 		if _, err := db.Exec(ctx, statement, n); err != nil {
 			return nil, err
@@ -82,7 +83,7 @@ func populate(ctx context.Context, database string, n int, admin holder) (ids []
 	if err != nil {
 		return nil, err
 	}
-	ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	return ids, err
 }
