@@ -38,6 +38,12 @@ const (
 	password = "seven rivers meet here" // of an account that lives for minutes, on loopback
 )
 
+// crowdedEmail is the address of the account that a flood of logins is for.
+const crowdedEmail = "other-" + email
+
+// as returns a request that registers or logs in for the account of another address.
+func as(address, query string) string { return strings.Replace(query, email, address, 1) }
+
 // house is what all measurements share: the binary, a PostgreSQL database of its own, the master secret.
 type house struct {
 	dir      string

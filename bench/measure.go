@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/tools/benchmark/parse"
@@ -98,7 +97,7 @@ func measureFlood(ctx context.Context, h *house, p plan) ([]line, error) {
 			return err
 		}
 		// Somebody else's logins: an account has so many sessions and no more, and these would end the one that asks.
-		if err := h.post(ctx, s, ofOthers(registerQuery), &struct{}{}); err != nil {
+		if err := h.post(ctx, s, as(crowdedEmail, registerQuery), &struct{}{}); err != nil {
 			return err
 		}
 		me := newShot(s.address, "/graphql", access, meQuery, `"email"`)
@@ -129,16 +128,13 @@ func measureFlood(ctx context.Context, h *house, p plan) ([]line, error) {
 	}, nil
 }
 
-// ofOthers returns the request for another account.
-func ofOthers(query string) string { return strings.Replace(query, email, "other-"+email, 1) }
-
 // throughputUnderLogins is the throughput of s while as many connections do nothing but log in, and the server's peak memory.
 func throughputUnderLogins(ctx context.Context, s *server, me shot, p plan) (perSecond, peak float64, err error) {
 	during, cancel := context.WithCancel(ctx)
 	defer cancel()
 	logins := make(chan tally, 1)
 	go func() {
-		login := newShot(s.address, "/graphql", "", ofOthers(loginQuery), `"accessToken"`)
+		login := newShot(s.address, "/graphql", "", as(crowdedEmail, loginQuery), `"accessToken"`)
 		logins <- fire(during, s.address, []shot{login}, p.connections, p.span+time.Second)
 	}()
 	peaks := make(chan error, 1)

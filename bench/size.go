@@ -75,7 +75,7 @@ type holder struct{ AccessToken, RefreshToken string }
 func (h *house) register(ctx context.Context, s *server, n int) ([]holder, error) {
 	held := make([]holder, n)
 	for i := range held {
-		body := strings.Replace(registerQuery, email, fmt.Sprintf("bench-%d-%d@example.com", time.Now().UnixNano(), i), 1)
+		body := as(fmt.Sprintf("bench-%d-%d@example.com", time.Now().UnixNano(), i), registerQuery)
 		body = strings.Replace(body, "{ accessToken }", "{ accessToken refreshToken }", 1)
 		var data struct{ Register struct{ Tokens holder } }
 		if err := h.post(ctx, s, body, &data); err != nil {
