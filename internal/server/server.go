@@ -14,8 +14,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -64,7 +62,6 @@ func (c *serveCommand) run(ctx context.Context, p process) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
-	tuneRuntime(p.Lookup)
 	logger := newLogger(p, c.Log)
 	// The port comes first: if another server has it, nothing else must happen, least of all to the database.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
@@ -75,6 +72,7 @@ func (c *serveCommand) run(ctx context.Context, p process) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	s.tasks = append(s.tasks, tuneRuntime(p.Lookup)...)
 	return s.serve(ctx, listener)
 }
 
@@ -312,29 +310,6 @@ func (s *server) serve(ctx context.Context, listener net.Listener) (err error) {
 	}
 	s.logger.InfoContext(ctx, "drained")
 	return nil
-}
-
-// The runtime's settings, where GOGC, GOMEMLIMIT and GOMAXPROCS leave them open. A request leaves little that lives on, so with
-// the default of 100 the collector runs often for nothing: letting the heap grow to five times what lives gives about a sixth
-// more throughput. The limit keeps bursts of password hashes, 19 MiB each, from growing it much further. One processor more
-// than there are cores takes the hash that is being computed: on one of theirs it would hold up all requests that wait there,
-// while the operating system shares the cores among them.
-const (
-	garbagePercent  = 400
-	memoryLimit     = 112 << 20
-	extraProcessors = 1
-)
-
-func tuneRuntime(lookup func(string) (string, bool)) {
-	if _, set := lookup("GOGC"); !set {
-		debug.SetGCPercent(garbagePercent)
-	}
-	if _, set := lookup("GOMEMLIMIT"); !set {
-		debug.SetMemoryLimit(memoryLimit)
-	}
-	if _, set := lookup("GOMAXPROCS"); !set {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + extraProcessors)
-	}
 }
 
 // listenError says what to do about an address that cannot be listened on.
