@@ -102,6 +102,21 @@ func TestPersistedQueryClients(t *testing.T) {
 	}
 }
 
+// TestPartialSuccess has Apollo Client and urql read an answer of the status 294, which only the specification of GraphQL over
+// HTTP knows: they find the error in it, as they would with 200.
+func TestPartialSuccess(t *testing.T) {
+	var clients map[string]struct {
+		Status     int
+		Name, Code string
+	}
+	ask(t, &clients, "partial.js", start(t, build(t)))
+	for client, name := range map[string]string{"apollo": "CombinedGraphQLErrors", "urql": "CombinedError"} {
+		if got := clients[client]; got.Status != 294 || got.Code != "UNAUTHENTICATED" || got.Name != name {
+			t.Errorf("%s made %+v of it", client, got)
+		}
+	}
+}
+
 // freeAddress returns an address that nobody listens on: in production a server is told where it is.
 func freeAddress(t *testing.T) string {
 	t.Helper()

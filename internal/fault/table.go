@@ -21,7 +21,7 @@ func topLevel() []Description {
 			Means:  "The operation is for whoever is signed in, and the caller is not. `reason` says why. Nothing was changed.",
 			Do:     "Go by `reason`, as the table below says.",
 			Beside: []string{"reason", "coordinate"},
-			Status: []int{401, 200},
+			Status: []int{401, 294},
 		},
 		{
 			Code: Forbidden,
@@ -45,7 +45,7 @@ func topLevel() []Description {
 			Means: "The request is not one that can be answered: a variable or argument that does not fit, an operation that is not " +
 				"in the document, or HTTP that is not GraphQL's.",
 			Do:     "Mend the program: the message says what was expected. A person cannot do anything about it.",
-			Status: []int{400, 200, 405, 406, 413, 414, 415},
+			Status: []int{400, 294, 405, 406, 408, 413, 414, 415},
 		},
 		{
 			Code:   ParseFailed,
@@ -81,14 +81,14 @@ func topLevel() []Description {
 			Do: "Try again after `retryAfter` seconds, a few times, with growing pauses. Keep the tokens: nobody was signed out. A " +
 				"mutation may have been done although its answer was lost.",
 			Beside: []string{"retryAfter"},
-			Status: []int{503},
+			Status: []int{503, 294},
 		},
 		{
 			Code: Internal,
 			Means: "A fault of the server's. Its cause is in the server's log, under the request id. What else the operation asked for " +
 				"may have come, beside this error.",
 			Do:     "Show that something went wrong, with `requestId` for whoever looks into it. Do not repeat it by yourself.",
-			Status: []int{500, 200},
+			Status: []int{500, 294},
 		},
 	}
 }

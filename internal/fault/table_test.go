@@ -36,9 +36,9 @@ like ~INTERNAL_SERVER_ERROR~, and show the message of a user error that you do n
 - **User errors** are data: ~userErrors~ in a mutation's payload, with a ~message~ to show as it stands and the ~field~ to show it
   beside. They are for the person. All that stands in the way is reported at once.
 
-The status is that of an answer in ~application/graphql-response+json~. To whoever accepts ~application/json~ alone, well-formed
-requests are answered with 200 whatever comes of them, so branch on the code there, too. Over WebSocket there are the same codes,
-and no status.
+The status is that of an answer in ~application/graphql-response+json~; it is 294 where something ran, so that there is ~data~
+beside the error. To whoever accepts ~application/json~ alone, well-formed requests are answered with 200 whatever comes of them,
+so branch on the code there, too. Over WebSocket there are the same codes, and no status.
 
 [frontend.md](frontend.md) shows what a client does about them in code.
 `

@@ -107,18 +107,18 @@ func (b body) member(name string, req *operation.Request) error {
 	kind := b.PeekKind()
 	switch name {
 	case "query":
-		if kind != jsontext.KindString {
+		if kind != jsontext.KindString && kind != jsontext.KindNull {
 			return b.orSyntax(errQueryType)
 		}
-		query, err := b.text()
-		req.Query = query
+		value, err := b.value()
+		req.Query, _ = value.(string) // null is as good as absent, here and below
 		return err
 	case "operationName":
 		if kind != jsontext.KindString && kind != jsontext.KindNull {
 			return b.orSyntax(errOperationNameType)
 		}
 		value, err := b.value()
-		req.OperationName, _ = value.(string) // null is as good as absent
+		req.OperationName, _ = value.(string)
 		return err
 	case "variables":
 		if kind != jsontext.KindBeginObject && kind != jsontext.KindNull {

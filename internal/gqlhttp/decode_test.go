@@ -102,7 +102,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a batch":                      {`[{"query":"{ me }"}]`, errBatch.message},
 		"an empty object":              {`{}`, errNoQuery.message},
 		"an empty query":               {`{"query":""}`, errNoQuery.message},
-		"a null query":                 {`{"query":null}`, errQueryType.message},
+		"a null query":                 {`{"query":null}`, errNoQuery.message},
 		"a query of another type":      {`{"query":{"a":1}}`, errQueryType.message},
 		"an operation name of another": {`{"query":"q","operationName":1}`, errOperationNameType.message},
 		"variables of another type":    {`{"query":"q","variables":[]}`, errVariablesType.message},

@@ -21,6 +21,10 @@ var (
 	errParameterJSON = malformed("The parameters \"variables\" and \"extensions\" must be JSON, percent-encoded.")
 )
 
+// maxURL is how many bytes of parameters a URL may have: what RFC 9110 section 4.1 recommends at least, and no more than the
+// server, which bounds URL and header together, lets through beside the longest access token.
+const maxURL = 8 << 10
+
 // parameters are what a request can have in its URL.
 var parameters = []string{"query", "operationName", "variables", "extensions", "documentId"}
 
@@ -29,8 +33,8 @@ var parameters = []string{"query", "operationName", "variables", "extensions", "
 // A page of any origin can make a browser send such a request without asking first. It can do no harm: what comes this way is
 // ReadOnly, so that no mutation runs, and nothing else has a side effect; no cookie says who is asking, since the only one there
 // may be is read by mutations alone; and without CORS the page does not see the answer.
-func (h *handler) readURL(raw string, s *scratch) (operation.Request, *refusal) {
-	if int64(len(raw)) > h.maxBody {
+func (s *scratch) readURL(raw string) (operation.Request, *refusal) {
+	if len(raw) > maxURL {
 		return operation.Request{}, errLongURL
 	}
 	values, err := url.ParseQuery(raw)

@@ -46,50 +46,37 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h.live != nil && isUpgrade(r) {
+	switch {
+	case h.live != nil && isUpgrade(r):
 		if refused := h.live.serveSocket(w, r); refused != nil {
 			h.refuse(w, r, unnamed, refused)
 		}
-		return
-	}
-	as, refused := negotiate(r.Header["Accept"])
-	events := h.live != nil && onlyEvents(r.Header["Accept"], refused)
-	if events {
-		refused = nil
-	}
-	switch r.Method {
-	case http.MethodPost, http.MethodGet, http.MethodHead:
-	case http.MethodOptions:
+	case r.Method == http.MethodOptions:
 		w.Header().Set("Allow", methods)
 		w.WriteHeader(http.StatusNoContent)
-		return
 	default:
-		refused = errMethod
+		h.exchange(w, r)
 	}
+}
+
+// exchange answers a request: with one response, or with as many as there are where the client accepts events alone.
+func (h *handler) exchange(w http.ResponseWriter, r *http.Request) {
+	as, refused := negotiate(r.Header["Accept"])
+	events := h.live != nil && onlyEvents(r.Header["Accept"], refused)
 	var req operation.Request
-	if refused == nil {
+	if refused == nil || events {
 		req, refused = h.receive(w, r)
 	}
-	if refused == nil && events {
-		if refused = h.live.serveEvents(w, r, req); refused == nil {
-			return
-		}
+	switch {
+	case refused != nil:
+	case events:
+		refused = h.live.serveEvents(w, r, req)
+	default:
+		h.execute(w, r, as, req)
 	}
 	if refused != nil {
 		h.refuse(w, r, as, refused)
-		return
 	}
-	response := h.executor.Execute(r.Context(), req)
-	if asked := request.FromContext(r.Context()).Operation; asked != nil {
-		asked.Name, asked.Type = response.OperationName, response.OperationType
-	}
-	status := as.status(response)
-	if req.ReadOnly && response.Stage == operation.Refused && !isQuery(response) {
-		status = http.StatusMethodNotAllowed
-		w.Header().Set("Allow", http.MethodPost)
-	}
-	advise(w.Header(), status, response.Errors)
-	h.write(w, r, as, status, response)
 }
 
 // receive reads the request. What that takes is free for the next one when it returns, however long the answer lasts.
@@ -103,10 +90,29 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) (operation.Req
 			h.scratch.Put(s)
 		}
 	}()
-	if r.Method == http.MethodPost {
+	switch r.Method {
+	case http.MethodPost:
 		return h.read(w, r, s)
+	case http.MethodGet, http.MethodHead:
+		return s.readURL(r.URL.RawQuery)
+	default:
+		return operation.Request{}, errMethod
 	}
-	return h.readURL(r.URL.RawQuery, s)
+}
+
+// execute answers a well-formed request.
+func (h *handler) execute(w http.ResponseWriter, r *http.Request, as media, req operation.Request) {
+	response := h.executor.Execute(r.Context(), req)
+	if asked := request.FromContext(r.Context()).Operation; asked != nil {
+		asked.Name, asked.Type = response.OperationName, response.OperationType
+	}
+	status := as.status(response)
+	if req.ReadOnly && response.Stage == operation.Refused && !isQuery(response) {
+		status = http.StatusMethodNotAllowed
+		w.Header().Set("Allow", http.MethodPost)
+	}
+	advise(w.Header(), status, response.Errors)
+	h.write(w, r, as, status, response)
 }
 
 // refuse answers an ill-formed request.
@@ -123,13 +129,20 @@ func isQuery(response *operation.Response) bool {
 // broken is the body of a response that could not be encoded.
 const broken = `{"errors":[{"message":"` + fault.InternalMessage + `","extensions":{"code":"` + string(fault.Internal) + `"}}]}`
 
-// write sends the response. Nothing else does, so that every answer carries the same headers.
+// write sends the response.
 func (h *handler) write(w http.ResponseWriter, r *http.Request, as media, status int, response *operation.Response) {
 	body, err := response.MarshalJSON()
 	if err != nil {
 		h.logger.ErrorContext(r.Context(), "a response could not be encoded", "error", err)
 		status, body = http.StatusInternalServerError, []byte(broken)
 	}
+	if err := send(w, as, status, body); err != nil {
+		h.logger.DebugContext(r.Context(), "a response did not reach its client", "error", err)
+	}
+}
+
+// send sends a body. Nothing else does, so that every answer carries the same headers.
+func send(w http.ResponseWriter, as media, status int, body []byte) error {
 	header := w.Header()
 	header["Content-Type"] = as.contentType()
 	header["Cache-Control"] = noStore
@@ -139,9 +152,25 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, as media, status
 		header["Vary"] = append(header["Vary"], varies...) // what surrounds this handler may look at other headers
 	}
 	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil {
-		h.logger.DebugContext(r.Context(), "a response did not reach its client", "error", err)
+	_, err := w.Write(body)
+	return err
+}
+
+// Refuse answers a request that does not come as far as New's handler. It does so as that would, in a media type that the client
+// accepts if there is one, so that clients find the error where they look for every other.
+func Refuse(w http.ResponseWriter, r *http.Request, status int, f *fault.Error) {
+	as, _ := negotiate(r.Header["Accept"])
+	extensions := f.Extensions()
+	extensions["requestId"] = request.FromContext(r.Context()).ID
+	response := operation.Response{Errors: []*operation.Error{{Message: f.Message, Extensions: extensions}}}
+	if status != http.StatusForbidden { // it is never a scope that is missing here
+		advise(w.Header(), status, response.Errors)
 	}
+	body, err := response.MarshalJSON()
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(broken)
+	}
+	_ = send(w, as, status, body) // an error means that the client has gone
 }
 
 // refusal is the answer to an ill-formed request: a status whatever the media type, and a message that quotes nothing.

@@ -60,17 +60,18 @@ func (engine) Execute(_ context.Context, req operation.Request) operation.Result
 		how := req.Variables["a0"]
 		failures := map[any]error{
 			"unavailable": &fault.Error{Code: fault.Unavailable, Message: "No.", RetryAfter: 90 * time.Second},
-			"outage":      &fault.Error{Code: fault.Unavailable, Message: "No."},
+			"entirely":    &fault.Error{Code: fault.Unavailable, Message: "No."},
 			"internal":    errors.New("canary: " + canary),
 			"input":       &fault.Error{Code: fault.BadUserInput, Message: "No."},
 		}
 		if how == "panic" {
 			panic(canary)
 		}
-		return operation.Result{
-			Data:   json.RawMessage(`{"fails":null}`),
-			Errors: []operation.ResolverError{{Path: []any{"fails"}, Err: failures[how]}},
+		result := operation.Result{Errors: []operation.ResolverError{{Path: []any{"fails"}, Err: failures[how]}}}
+		if how != "entirely" {
+			result.Data = json.RawMessage(`{"fails":null}`)
 		}
+		return result
 	}
 	if name, ok := req.Variables["a0"].(string); ok {
 		return operation.Result{Data: json.RawMessage(fmt.Sprintf(`{"hello":%q}`, name))}

@@ -36,10 +36,17 @@ var (
 
 func (m media) contentType() []string { return contentTypes[m] }
 
-// status returns the status of a response to a well-formed request.
+// statusPartial is 294 Partial Success, which the GraphQL-over-HTTP specification has for data that comes with errors beside it.
+const statusPartial = 294
+
+// status returns the status of a response to a well-formed request. With data, be it null, it is a success, whatever else went
+// wrong: the operation ran.
 func (m media) status(response *operation.Response) int {
-	if m == legacy || m == unnamed && response.Stage != operation.Refused {
+	switch {
+	case m == legacy, m == unnamed && response.Stage != operation.Refused:
 		return http.StatusOK
+	case response.Data != nil && len(response.Errors) > 0:
+		return statusPartial
 	}
 	switch response.Stage {
 	case operation.Refused:

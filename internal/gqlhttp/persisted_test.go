@@ -108,6 +108,20 @@ func TestPersistedMutation(t *testing.T) {
 	}
 }
 
+// TestPersistedQueryBesideNull: to a client that writes all members, a text that it leaves out is null.
+func TestPersistedQueryBesideNull(t *testing.T) {
+	t.Parallel()
+	const document = `{ hello }`
+	h, _ := newHandler(t, 0)
+	for _, text := range []string{`"` + document + `"`, "null"} {
+		request := `{"query":` + text + `,"extensions":` + persistedQuery(hashOf(document)) + `}`
+		w := serve(h, newRequest(t, &auth.Caller{}, strings.NewReader(request)))
+		if w.Code != http.StatusOK || string(read(t, w).Data) != `{"hello":"world"}` {
+			t.Errorf("%s: %d %s", text, w.Code, w.Body)
+		}
+	}
+}
+
 // TestPersistedQueryMalformed plays extensions that name no document, or the wrong one. None of them registers anything.
 func TestPersistedQueryMalformed(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 
 	"gatehouse/internal/operation"
@@ -33,6 +34,7 @@ var (
 		header: "Accept-Encoding", value: "identity",
 	}
 	errUnread = &refusal{status: http.StatusBadRequest, message: "The body broke off before its end."}
+	errSlow   = &refusal{status: http.StatusRequestTimeout, message: "The body took too long to arrive."}
 )
 
 // read reads the request: first what its header says, then its body.
@@ -47,12 +49,22 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, s *scratch) (oper
 	}
 	// The reader counts for itself: a chunked body announces no length, and an announced one can be wrong.
 	if err := s.fill(http.MaxBytesReader(w, r.Body, h.maxBody)); err != nil {
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return operation.Request{}, h.tooLarge()
-		}
-		return operation.Request{}, errUnread
+		return operation.Request{}, h.unread(err)
 	}
 	return s.decode()
+}
+
+// unread says why a body could not be read to its end.
+func (h *handler) unread(err error) *refusal {
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge:
+		return h.tooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errSlow
+	default:
+		return errUnread
+	}
 }
 
 func (h *handler) tooLarge() *refusal {

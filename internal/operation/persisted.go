@@ -30,9 +30,12 @@ func newPersisted(limits Limits) (*otter.Cache[persistedKey, string], error) {
 	})
 }
 
-// persisted returns the document of a request that says by a hash which one it means: the protocol that Apollo calls automatic
-// persisted queries. A hash that is not known is refused with a code that makes the client send the text beside it, once. A
-// document is registered after it proved valid, so whoever sends garbage fills no memory with it.
+// digest returns the hash by which the document of the text is known.
+func digest(text string) Digest { return sha256.Sum256([]byte(text)) }
+
+// persisted returns the document of a request with a hash, which is that of its text where it has one: the protocol that Apollo
+// calls automatic persisted queries. A hash that is not known is refused with a code that makes the client send the text beside
+// it, once. A document is registered after it proved valid, so whoever sends garbage fills no memory with it.
 func (x *Executor) persisted(view policy.View, req Request) (*document, []problem) {
 	key := persistedKey{view, req.Hash}
 	if req.Query == "" {
@@ -44,10 +47,6 @@ func (x *Executor) persisted(view policy.View, req Request) (*document, []proble
 			return nil, []problem{unknownHash()}
 		}
 		return x.document(view, text)
-	}
-	if sha256.Sum256([]byte(req.Query)) != req.Hash {
-		return nil, []problem{reject(fault.BadUserInput,
-			"The hash is not that of the document: send the SHA-256 of exactly what \"query\" holds, in hexadecimal.")}
 	}
 	doc, problems := x.document(view, req.Query)
 	if problems == nil {

@@ -151,7 +151,10 @@ func TestTrustedDocumentsOnly(t *testing.T) {
 		{somebody, "{", "", operation.Refused, notInList, ""},
 		{somebody, "{ hello }", "{ hello }", operation.Refused, notInList, ""},
 		{somebody, "", "{ hello }", operation.Refused, notInList, ""},
-		{somebody, "{ hello }", hello, operation.Refused, notInList, ""},
+		// A hash that lies is refused as it is in development, whichever of the two is in the list.
+		{somebody, "{ hello }", hello, operation.Refused, "BAD_USER_INPUT", ""},
+		{somebody, hello, "{ hello }", operation.Refused, "BAD_USER_INPUT", ""},
+		{somebody, hello, me, operation.Refused, "BAD_USER_INPUT", ""},
 	})
 	for response := range h.Subscribe(somebody, operation.Request{Query: "subscription { events }"}) {
 		if code(response) != notInList {

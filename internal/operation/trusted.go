@@ -14,7 +14,6 @@ import (
 type trustedDocuments struct {
 	only  bool // nothing else runs
 	texts map[Digest]string
-	known map[string]bool // by their text
 }
 
 // text returns the trusted document with the hash.
@@ -26,19 +25,18 @@ func (t *trustedDocuments) text(hash Digest) (string, bool) {
 	return text, ok
 }
 
-// find returns the text of the trusted document that the request is about; false where it is none of them. With a text its hash
-// does not matter: the text is the document, to the letter, or it is not.
+// find returns the text of the trusted document that the request is about; false where it is none of them, to the letter.
 func (t *trustedDocuments) find(req Request) (string, bool) {
-	if req.Query == "" {
-		return t.text(req.Hash)
+	if req.Query != "" {
+		return t.text(digest(req.Query))
 	}
-	return req.Query, t.known[req.Query]
+	return t.text(req.Hash)
 }
 
 // trust makes the documents the trusted ones. It fails with a list of those that could never run: they are judged by the schema
 // with nothing hidden, and by the limits that hold for everybody.
 func (x *Executor) trust(documents []trusted.Document, only bool) error {
-	t := &trustedDocuments{only: only, texts: map[Digest]string{}, known: map[string]bool{}}
+	t := &trustedDocuments{only: only, texts: map[Digest]string{}}
 	everything := newEdition(x.editions.schema, func(string) bool { return true })
 	var mistakes []string
 	for _, d := range documents {
@@ -46,7 +44,7 @@ func (x *Executor) trust(documents []trusted.Document, only bool) error {
 			mistakes = append(mistakes, fmt.Sprintf("%s: %s", d, describe(problems[0])))
 			continue
 		}
-		t.texts[d.Hash], t.known[d.Text] = d.Text, true
+		t.texts[d.Hash] = d.Text
 	}
 	if len(mistakes) > 0 {
 		return fmt.Errorf("operation: %d of %d trusted documents do not fit the schema; make the manifest anew:\n\t%s",
@@ -66,6 +64,10 @@ func describe(p problem) string {
 
 // requested returns the document that the request is about.
 func (x *Executor) requested(ctx context.Context, view policy.View, req Request) (*document, []problem) {
+	if req.Query != "" && req.Hash != (Digest{}) && req.Hash != digest(req.Query) {
+		return nil, []problem{reject(fault.BadUserInput,
+			"The hash is not that of the document: send the SHA-256 of exactly what \"query\" holds, in hexadecimal.")}
+	}
 	if x.trusted == nil {
 		return x.named(view, req)
 	}

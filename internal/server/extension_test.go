@@ -123,7 +123,8 @@ func (s *testServer) sameHead(t *testing.T, got answer, headers []string) {
 		}
 	}
 	vary := strings.Join(got.Header.Values("Vary"), ", ")
-	if cache := got.Header.Get("Cache-Control"); cache != "no-store" || vary != "Origin, Authorization" {
+	depends := strings.HasPrefix(vary, "Origin, ") && strings.HasSuffix(vary, "Authorization")
+	if cache := got.Header.Get("Cache-Control"); cache != "no-store" || !depends {
 		t.Errorf("Cache-Control: %s, Vary: %s", cache, vary)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/internal/fault"
+	"gatehouse/internal/gqlhttp"
 	"gatehouse/internal/id"
 )
 
@@ -74,13 +75,13 @@ func knownMethod(method string) string {
 // that nobody takes half an answer for a whole one.
 func recovered(cfg Config, next step) step {
 	return func(x *exchange, r *http.Request) {
-		defer answerPanic(r.Context(), cfg.Logger, x)
+		defer answerPanic(cfg.Logger, x, r)
 		next(x, r)
 	}
 }
 
 // answerPanic must be deferred itself: recover works nowhere else.
-func answerPanic(ctx context.Context, logger *slog.Logger, x *exchange) {
+func answerPanic(logger *slog.Logger, x *exchange, r *http.Request) {
 	cause := recover()
 	if cause == nil {
 		return
@@ -88,12 +89,12 @@ func answerPanic(ctx context.Context, logger *slog.Logger, x *exchange) {
 	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(http.ErrAbortHandler)
 	}
-	logPanic(ctx, logger, x, cause)
+	logPanic(r.Context(), logger, x, cause)
 	if x.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
 	x.Header().Del("Content-Length")
-	writeFault(ctx, x, http.StatusInternalServerError, &fault.Error{Code: fault.Internal, Message: fault.InternalMessage})
+	gqlhttp.Refuse(x, r, http.StatusInternalServerError, &fault.Error{Code: fault.Internal, Message: fault.InternalMessage})
 }
 
 // logPanic logs where it happened and what kind of thing was thrown. Only the runtime's own words are repeated: other

@@ -86,7 +86,7 @@ func TestPanicBeforeTheAnswer(t *testing.T) {
 		})
 	})
 	response := s.ask(t, "POST", "/graphql", "X-Request-Id: id-1")
-	want := fmt.Sprintf("{\"errors\":[{\"message\":%q,\"extensions\":{\"code\":%q,\"requestId\":\"id-1\"}}]}\n",
+	want := fmt.Sprintf("{\"errors\":[{\"message\":%q,\"extensions\":{\"code\":%q,\"requestId\":\"id-1\"}}]}",
 		fault.InternalMessage, fault.Internal)
 	if got := body(t, response); response.StatusCode != http.StatusInternalServerError || got != want {
 		t.Errorf("got %d %s", response.StatusCode, got)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/internal/fault"
+	"gatehouse/internal/gqlhttp"
 	"gatehouse/internal/origin"
 	"gatehouse/internal/session"
 )
@@ -37,6 +38,10 @@ var (
 		Code: fault.BadUserInput, Message: "Send \"Content-Type: application/json\", or the header Apollo-Require-Preflight: " +
 			"a page of another origin cannot do that unasked.",
 	}
+	errOtherSite = &fault.Error{
+		Code: fault.BadUserInput, Message: "This page is of another site than the server, and its browser would not keep the " +
+			"cookie: send \"" + sessionHeader + ": " + byBearer + "\", or open the page at a host of the server's site.",
+	}
 	errBegun = &fault.Error{
 		Code: fault.BadUserInput, Message: "No cookie can be set while an answer streams: ask for a plain one.",
 	}
@@ -54,13 +59,13 @@ func carried(cfg Config, next http.Handler) http.Handler {
 		chosen := r.Header[sessionHeader]
 		switch {
 		case len(chosen) > 1, len(chosen) == 1 && chosen[0] != byCookie && chosen[0] != byBearer:
-			writeFault(r.Context(), w, http.StatusBadRequest, errSessionHeader)
+			gqlhttp.Refuse(w, r, http.StatusBadRequest, errSessionHeader)
 		case len(chosen) == 1 && chosen[0] == byBearer, len(chosen) == 0 && !cfg.Cookies:
 			next.ServeHTTP(w, r)
 		case !cfg.Cookies:
-			writeFault(r.Context(), w, http.StatusBadRequest, errNoCookies)
+			gqlhttp.Refuse(w, r, http.StatusBadRequest, errNoCookies)
 		case foreign(cfg.Origins, r):
-			writeFault(r.Context(), w, http.StatusForbidden, errForeign)
+			gqlhttp.Refuse(w, r, http.StatusForbidden, errForeign)
 		default:
 			c := &carrier{w: w, r: r, now: cfg.Now}
 			next.ServeHTTP(w, r.WithContext(session.WithCarrier(r.Context(), c)))
@@ -91,7 +96,7 @@ type carrier struct {
 }
 
 // Ready refuses a request that a page of another origin can have sent without a preflight, in which its browser would have asked
-// us, and one whose answer can set no cookie any more.
+// us, and one whose answer can set no cookie: none any more, or, since the cookie is SameSite=Strict, none for this page.
 func (c *carrier) Ready() error {
 	x, ok := c.w.(*exchange)
 	switch {
@@ -99,6 +104,8 @@ func (c *carrier) Ready() error {
 		return errNotPost
 	case !preflighted(c.r.Header):
 		return errSimple
+	case c.r.Header.Get("Sec-Fetch-Site") == "cross-site":
+		return errOtherSite
 	case !ok || x.status != 0:
 		return errBegun
 	}

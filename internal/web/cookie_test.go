@@ -47,6 +47,7 @@ func TestWhoMayUseTheCookie(t *testing.T) {
 		foreign    = `"code":"FORBIDDEN"`
 		notPost    = "BAD_USER_INPUT: A session in a cookie begins"
 		simple     = "BAD_USER_INPUT: Send \"Content-Type: application/json\""
+		elsewhere  = "BAD_USER_INPUT: This page is of another site"
 		yes        = carriedByCookie + canary
 		sameOrigin = "Sec-Fetch-Site: same-origin"
 	)
@@ -66,6 +67,8 @@ func TestWhoMayUseTheCookie(t *testing.T) {
 		{"Apollo's header", "POST", []string{"Content-Type: text/plain", "Apollo-Require-Preflight: true"}, yes},
 		{"Apollo's other header", "POST", []string{"X-Apollo-Operation-Name: Refresh"}, yes},
 		{"our header", "POST", []string{"Gatehouse-Session: cookie"}, yes},
+
+		{"an allowed origin of another site", "POST", []string{jsonType, "Origin: " + app, "Sec-Fetch-Site: cross-site"}, elsewhere},
 
 		{"another origin", "POST", []string{jsonType, "Origin: " + evil, "Sec-Fetch-Site: cross-site"}, foreign},
 		{"a neighbour", "POST", []string{jsonType, "Origin: https://blog.example.com", "Sec-Fetch-Site: same-site"}, foreign},
@@ -258,6 +261,7 @@ func TestRefusalsAreGraphQL(t *testing.T) {
 	})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader([]byte(`{"query":"`+canary+`"}`)))
 	r.Header.Set("Origin", evil)
+	r.Header.Set("Accept", "application/graphql-response+json, application/json;q=0.9")
 	r.Header.Set("X-Request-Id", "the-id")
 	recorder := httptest.NewRecorder()
 	s.ServeHTTP(recorder, r)
@@ -270,7 +274,8 @@ func TestRefusalsAreGraphQL(t *testing.T) {
 	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
 		t.Fatal(err)
 	}
-	if recorder.Header().Get("Content-Type") != "application/json" || len(answer.Errors) != 1 ||
+	const strict = "application/graphql-response+json; charset=utf-8"
+	if got := recorder.Header(); got.Get("Content-Type") != strict || got.Get("WWW-Authenticate") != "" || len(answer.Errors) != 1 ||
 		answer.Errors[0].Extensions["requestId"] != "the-id" || answer.Errors[0].Extensions["code"] != "FORBIDDEN" ||
 		!strings.Contains(answer.Errors[0].Message, "CORS_ORIGINS") || strings.Contains(recorder.Body.String(), "evil") {
 		t.Errorf("%d %s", recorder.Code, recorder.Body.String())

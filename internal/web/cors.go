@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gatehouse/internal/fault"
+	"gatehouse/internal/gqlhttp"
 	"gatehouse/internal/origin"
 )
 
@@ -19,6 +20,7 @@ var (
 		"Authorization", "Content-Type", requestIDHeader, sessionHeader,
 		"Apollo-Require-Preflight", "X-Apollo-Operation-Name",
 		"Apollographql-Client-Name", "Apollographql-Client-Version", // Apollo Client sends them when it is given a name
+		"Traceparent", "Tracestate", "Baggage", "Sentry-Trace", // tracers add them unasked, Sentry's to all of localhost
 	}
 )
 
@@ -73,7 +75,7 @@ func (s *sharing) admit(w http.ResponseWriter, r *http.Request) (answered bool) 
 		}
 		h["Access-Control-Expose-Headers"] = s.read
 	} else if preflight {
-		writeFault(r.Context(), w, http.StatusForbidden, errForeign)
+		gqlhttp.Refuse(w, r, http.StatusForbidden, errForeign)
 		return true
 	}
 	return false

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
+	"gatehouse/internal/gqlhttp"
 	"gatehouse/internal/request"
 	"gatehouse/internal/store"
 )
@@ -125,17 +125,16 @@ func ready(cfg Config) http.Handler {
 // schema answers with the schema as the caller may see it.
 func schema(cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Authorization") // another caller may see another one
 		sdl, err := cfg.Schema(auth.FromContext(r.Context()))
 		if err != nil {
 			refusal, code := fault.From(err), http.StatusServiceUnavailable
 			if refusal.Code == fault.Unauthenticated {
 				code = http.StatusUnauthorized
-				w.Header().Set("WWW-Authenticate", auth.Challenge(refusal.Reason))
 			}
-			refuse(w, r, code, refusal.Message)
+			gqlhttp.Refuse(w, r, code, refusal)
 			return
 		}
+		w.Header().Add("Vary", "Authorization") // another caller may see another one
 		content("text/plain; charset=utf-8", sdl).ServeHTTP(w, r)
 	})
 }
@@ -146,17 +145,6 @@ func refuse(w http.ResponseWriter, r *http.Request, code int, message string) {
 		Error     string `json:"error"`
 		RequestID string `json:"requestId"`
 	}{message, request.FromContext(r.Context()).ID})
-}
-
-// writeFault answers as GraphQL does, which clients of /graphql understand and nobody else is hurt by.
-func writeFault(ctx context.Context, w http.ResponseWriter, code int, f *fault.Error) {
-	type graphQLError struct {
-		Message    string         `json:"message"`
-		Extensions map[string]any `json:"extensions"`
-	}
-	extensions := f.Extensions()
-	extensions["requestId"] = request.FromContext(ctx).ID
-	writeJSON(w, code, map[string][]graphQLError{"errors": {{Message: f.Message, Extensions: extensions}}})
 }
 
 func writeJSON(w http.ResponseWriter, code int, body any) {

@@ -31,7 +31,7 @@ type Config struct {
 	Logger        *slog.Logger
 	Now           func() time.Time
 	GraphQL       http.Handler                // answers /graphql, in every method
-	Authenticator auth.Authenticator          // says who calls /graphql
+	Authenticator auth.Authenticator          // says who calls /graphql, and who asks for the schema
 	Ready         func(context.Context) error // nil when requests should come here; see [ErrDraining]
 	Discovery     Discovery                   // what those who verify access tokens can learn; without Keys, nothing
 

@@ -101,13 +101,14 @@ func (s *site) entry(t *testing.T) map[string]any {
 func TestSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		refusal   *fault.Error
-		status    int
-		challenge string
+		refusal          *fault.Error
+		status           int
+		challenge, retry string
 	}{
-		{fault.Anonymous(fault.Missing), 401, `Bearer realm="gatehouse"`},
-		{fault.Anonymous(fault.Expired), 401, `Bearer realm="gatehouse", error="invalid_token"`},
-		{fault.Outage(errors.New("the database is down")), 503, ""},
+		{fault.Anonymous(fault.Missing), 401, `Bearer realm="gatehouse"`, ""},
+		{fault.Anonymous(fault.Expired), 401, `Bearer realm="gatehouse", error="invalid_token"`, ""},
+		{fault.Outage(errors.New("the database is down")), 503, "", "1"},
+		{&fault.Error{Code: fault.Unavailable, RetryAfter: 3 * time.Second}, 503, "", "3"},
 	} {
 		site := newSite(func(cfg *web.Config) {
 			cfg.Schema = func(*auth.Caller) (string, error) { return "", c.refusal }
@@ -120,8 +121,12 @@ func TestSchemaIsRefused(t *testing.T) {
 		if challenge := response.Header.Get("WWW-Authenticate"); challenge != c.challenge {
 			t.Errorf("%s: WWW-Authenticate: %q", c.refusal.Code, challenge)
 		}
-		if cache := response.Header.Get("Cache-Control"); cache != "no-store" || vary(response.Header) != "Origin, Authorization" {
-			t.Errorf("%s: Cache-Control %q, Vary %q", c.refusal.Code, cache, vary(response.Header))
+		if retry := response.Header.Get("Retry-After"); retry != c.retry {
+			t.Errorf("%s: Retry-After: %q, want %q", c.refusal.Code, retry, c.retry)
+		}
+		cache, depends := response.Header.Get("Cache-Control"), vary(response.Header)
+		if cache != "no-store" || depends != "Origin, Accept, Authorization" {
+			t.Errorf("%s: Cache-Control %q, Vary %q", c.refusal.Code, cache, depends)
 		}
 	}
 }
@@ -354,5 +359,30 @@ func TestServerBounds(t *testing.T) {
 	if s.ReadHeaderTimeout != 5*time.Second || s.ReadTimeout != 10*time.Second || s.WriteTimeout != 15*time.Second ||
 		s.IdleTimeout != time.Minute || s.MaxHeaderBytes != 16<<10 {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// TestLongestRequest: the longest URL that GraphQL is asked with comes through beside the longest access token, and what is
+// longer than both is cut off.
+func TestLongestRequest(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = web.Server(newSite(nil), slog.New(slog.DiscardHandler))
+	server.Start()
+	t.Cleanup(server.Close)
+	for length, status := range map[int]int{8 << 10: http.StatusOK, 16 << 10: http.StatusRequestHeaderFieldsTooLarge} {
+		target := server.URL + "/graphql?" + strings.Repeat("q", length)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+strings.Repeat("a", auth.MaxCredential-len("Bearer ")))
+		response, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = response.Body.Close(); response.StatusCode != status {
+			t.Errorf("%d bytes of URL: %d, want %d", length, response.StatusCode, status)
+		}
 	}
 }
