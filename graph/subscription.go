@@ -3,7 +3,9 @@ package graph
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"runtime/debug"
 	"time"
 
 	"github.com/graph-gophers/graphql-go"
@@ -22,6 +24,9 @@ const patience = 365 * 24 * time.Hour
 
 // errNoStream reports that the engine answered a subscription with something else than it always does.
 var errNoStream = errors.New("graph: the engine did not answer with responses")
+
+// errBegin reports that the engine did not survive the beginning of a subscription.
+var errBegin = errors.New("graph: the engine panicked")
 
 // Subscribe implements [operation.Engine]. Every error in a result is a *fault.Error.
 func (e *Engine) Subscribe(ctx context.Context, req operation.Request) iter.Seq[operation.Result] {
@@ -44,18 +49,23 @@ func (e *Engine) Subscribe(ctx context.Context, req operation.Request) iter.Seq[
 				return
 			}
 		}
-		if end.err != nil && ctx.Err() == nil {
+		if ctx.Err() == nil && end.err != nil { // in this order: if ctx has ended, the resolver may be about to set it
 			yield(failed(end.err))
 		}
 	}
 }
 
 // begin has the engine begin a subscription, in a goroutine of its own: reading the document takes a deep stack, which the one
-// that waits for the events would keep for as long as they come.
+// that waits for the events would keep for as long as they come. A panic there, which nobody else could recover, is an error.
 func (e *Engine) begin(ctx context.Context, req operation.Request) (events <-chan any, err error) {
 	begun := make(chan struct{})
 	go func() {
 		defer close(begun)
+		defer func() {
+			if v := recover(); v != nil { // the value stays out: it may hold what a client sent
+				err = fmt.Errorf("%w: %T at %s", errBegin, v, debug.Stack())
+			}
+		}()
 		events, err = e.schema.Subscribe(ctx, req.Query, req.OperationName, req.Variables)
 	}()
 	<-begun
@@ -89,15 +99,17 @@ func (s *Subscription) SecurityEvents(ctx context.Context) <-chan *SecurityEvent
 	events := make(chan *SecurityEvent)
 	go func() {
 		defer close(events)
-		for entry := range follower.Entries() {
+		for {
+			entry, err := follower.Next(ctx)
+			if err != nil {
+				endWith(ctx, fault.Outage(err))
+				return
+			}
 			select {
 			case events <- &SecurityEvent{*entry, caller.SessionID}:
 			case <-ctx.Done():
 				return
 			}
-		}
-		if err := follower.Err(); err != nil {
-			endWith(ctx, fault.Outage(err))
 		}
 	}()
 	return events

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -223,5 +224,19 @@ type Number { value: Int! }`
 	}
 	if got := play(`subscription { countdown(from: -1) { value } }`); len(got) != 1 || !strings.Contains(got[0], "BAD_USER_INPUT") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestSubscribePanics: what the engine throws is an error of the subscription, and does not end the process.
+func TestSubscribePanics(t *testing.T) {
+	t.Parallel()
+	request := operation.Request{Query: `subscription { securityEvents { id } }`}
+	results := slices.Collect(new(graph.Engine).Subscribe(t.Context(), request))
+	if len(results) != 1 || len(results[0].Errors) != 1 {
+		t.Fatalf("an engine without a schema answered %v", results)
+	}
+	if err, ok := errors.AsType[*fault.Error](results[0].Errors[0].Err); !ok || err.Code != fault.Internal ||
+		err.Message != fault.InternalMessage {
+		t.Errorf("got %v", results[0].Errors[0].Err)
 	}
 }

@@ -28,6 +28,7 @@ type played struct {
 		Back                               bool
 		Codes                              []int
 	}
+	Resumed []string
 }
 
 // TestSubscriptionClients has graphql-ws and graphql-sse, as people use them, follow the events of an account: while they happen,
@@ -60,36 +61,55 @@ func TestSubscriptionClients(t *testing.T) {
 		r.Stopped > 5000 {
 		t.Errorf("a server that is started anew: %+v", r)
 	}
+	if want := []string{"LOGIN_FAILED", "LOGIN_FAILED"}; !slices.Equal(got.Resumed, want) {
+		t.Errorf("server-sent events, before and after a restart: %q", got.Resumed)
+	}
 }
 
-// TestManySockets opens a thousand sockets, or as many as SOCKETS says. Those on which nobody says who they are are closed within
-// ten seconds; those that listen take little memory each, and end within a second of their tokens.
+// TestManySockets opens two thousand sockets, or as many as SOCKETS says. Those that listen take little memory each. When the
+// server is restarted they are sent away and come back by themselves, spread over some seconds and while others are served. They
+// end within a second of their tokens; and those on which nobody says who they are, within ten seconds.
 func TestManySockets(t *testing.T) {
-	count := 1000 // with fewer, what the server holds in any case weighs too much
+	count := 2000 // with fewer than half of that, what the server holds in any case weighs too much
 	if given, err := strconv.Atoi(os.Getenv("SOCKETS")); err == nil {
 		count = given
 	}
+	type heard struct{ Events, Expected int }
 	var got struct {
-		Idle struct {
-			Opened, Longest int
-			Codes           []int
+		Live struct {
+			heard
+
+			Connected, Each int
 		}
-		Live   struct{ Acknowledged, Each, Events, Expected int }
+		Restart struct {
+			heard
+
+			Stopped, Slowest, Back, Attempts, Soonest, Latest int
+			Codes                                             []int
+		}
 		Expiry struct {
 			Codes  []int
 			Latest int
+		}
+		Idle struct {
+			Opened, Longest int
+			Codes           []int
 		}
 	}
 	play(t, &got, "wsclient", "load.js", build(t), strconv.Itoa(count))
 	text, _ := json.Marshal(got)
 	t.Logf("%d sockets: %s", count, text)
-	if i := got.Idle; i.Opened != count || i.Longest > 10_000 || !slices.Equal(i.Codes, []int{4408}) {
-		t.Errorf("sockets that say nothing: %+v", i)
-	}
-	if l := got.Live; l.Acknowledged != count || l.Each > 64<<10 || l.Events != l.Expected {
+	if l := got.Live; l.Connected != count || l.Each > 64<<10 || l.Events != l.Expected || l.Events == 0 {
 		t.Errorf("sockets that listen: %+v", l)
+	}
+	if r := got.Restart; !slices.Equal(r.Codes, []int{1012}) || r.Stopped > 5000 || r.Back != count || r.Attempts > 3 ||
+		r.Soonest < 1000 || r.Latest-r.Soonest < 2000 || r.Slowest > 2000 || r.Events != r.Expected || r.Events == 0 {
+		t.Errorf("sockets whose server is restarted: %+v", r)
 	}
 	if e := got.Expiry; !slices.Equal(e.Codes, []int{4403}) || e.Latest > 1000 {
 		t.Errorf("sockets whose tokens expire: %+v", e)
+	}
+	if i := got.Idle; i.Opened != count || i.Longest > 10_000 || !slices.Equal(i.Codes, []int{4408}) {
+		t.Errorf("sockets that say nothing: %+v", i)
 	}
 }

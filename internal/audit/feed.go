@@ -31,8 +31,9 @@ const (
 	// atOnce is how many accounts one statement asks about.
 	atOnce = 500
 
-	// backlog is how many entries may wait for a follower.
-	backlog = 100
+	// backlog is how many entries may wait for a follower: what one look finds about an account that somebody tries passwords on,
+	// many times over.
+	backlog = 1000
 )
 
 // ErrBehind is why a follower gets nothing more who did not take what there was.
@@ -54,17 +55,69 @@ type Feed struct {
 
 // Follower is who follows an account.
 type Follower struct {
-	entries chan *Entry
 	since   time.Time
-	settled bool  // has been through a look: what is new to the feed is new to it
-	err     error // set before entries is closed
+	settled bool          // has been through a look: what is new to the feed is new to it
+	stirred chan struct{} // holds something when waiting or ended have changed
+
+	mu      sync.Mutex
+	waiting []*Entry
+	ended   error // why no more will come; nil while there may
 }
 
-// Entries is where the entries come, each once and in the order in which they were found. It is closed when following ends.
-func (f *Follower) Entries() <-chan *Entry { return f.entries }
+// Next waits for the next entry and returns it: each comes once, in the order in which they were found. The error is ErrBehind
+// for whoever did not take them, and else that of a context that has ended, ctx or the one of Follow. One goroutine at a
+// time may call it.
+func (f *Follower) Next(ctx context.Context) (*Entry, error) {
+	for {
+		if entry, ended := f.take(); entry != nil || ended != nil {
+			return entry, ended
+		}
+		select {
+		case <-f.stirred:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
 
-// Err returns why Entries was closed: ErrBehind, or nil when the context of Follow ended. Call it after that.
-func (f *Follower) Err() error { return f.err }
+func (f *Follower) take() (*Entry, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.waiting) == 0 {
+		f.waiting = nil // what it has grown to
+		return nil, f.ended
+	}
+	entry := f.waiting[0]
+	f.waiting = f.waiting[1:]
+	return entry, nil
+}
+
+// give has an entry wait for the follower, and reports false where too many do.
+func (f *Follower) give(entry *Entry) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.waiting) >= backlog {
+		return false
+	}
+	f.waiting = append(f.waiting, entry)
+	f.stir()
+	return true
+}
+
+// end lets the follower know that nothing more will come.
+func (f *Follower) end(why error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = why
+	f.stir()
+}
+
+func (f *Follower) stir() {
+	select {
+	case f.stirred <- struct{}{}:
+	default: // it holds something already
+	}
+}
 
 // NewFeed returns a feed of the log in db.
 func NewFeed(db *store.DB, now func() time.Time, logger *slog.Logger) *Feed {
@@ -72,16 +125,16 @@ func NewFeed(db *store.DB, now func() time.Time, logger *slog.Logger) *Feed {
 }
 
 // Follow passes on what is recorded about the account from now on, until ctx ends. Nothing is passed over because a hint or the
-// database was away for a while. Whoever leaves a hundred entries waiting is dropped, so that nobody else has to wait.
+// database was away for a while. Whoever leaves a thousand entries waiting is dropped, so that nobody else has to wait.
 func (f *Feed) Follow(ctx context.Context, accountID id.ID) *Follower {
-	follower := &Follower{entries: make(chan *Entry, backlog), since: f.now()}
+	follower := &Follower{since: f.now(), stirred: make(chan struct{}, 1)}
 	f.mu.Lock()
 	f.followers[accountID] = append(f.followers[accountID], follower)
 	f.mu.Unlock()
 	context.AfterFunc(ctx, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.drop(accountID, follower, nil)
+		f.drop(accountID, follower, ctx.Err())
 	})
 	return follower
 }
@@ -97,8 +150,7 @@ func (f *Feed) drop(accountID id.ID, follower *Follower, why error) {
 	if len(left) == 0 {
 		delete(f.followers, accountID)
 	}
-	follower.err = why
-	close(follower.entries)
+	follower.end(why)
 }
 
 // Watch looks for new entries twice a second, sooner when a process hints that it recorded some, and passes them on. While nobody
@@ -191,9 +243,7 @@ func (f *Feed) tell(entry *Entry) {
 		if !follower.settled && entry.CreatedAt.Before(follower.since) {
 			continue
 		}
-		select {
-		case follower.entries <- entry:
-		default:
+		if !follower.give(entry) {
 			f.drop(*entry.AccountID, follower, ErrBehind)
 		}
 	}

@@ -31,6 +31,7 @@ var (
 	crowded       = closure{4429, "Too many connections of this account"}
 	restarting    = closure{websocket.StatusServiceRestart, "Service restart: connect again"}
 	notAnswering  = closure{code: -1, reason: "the client is gone"} // nothing is sent
+	tooLong       = closure{websocket.StatusMessageTooBig, "Message too long"}
 	internalError = closure{websocket.StatusInternalError, "Internal error"}
 )
 

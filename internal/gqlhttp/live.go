@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -29,21 +30,25 @@ type LiveConfig struct {
 	Origins origin.Policy // whose pages may open a WebSocket; default: those of the host they connect to
 	Logger  *slog.Logger  // none
 
-	Sockets    int // 5,000 WebSockets and event streams at once
-	PerAccount int // 100 of them for one account
-	Operations int // 50 at once on one WebSocket
+	Sockets           int // 5,000 WebSockets and event streams at once, also of those who have not said who they are
+	PerAccount        int // 100 of them for one account
+	PerAddress        int // 500 of them for one address; of IPv6 for a network of 64 bits, of which a client has all addresses
+	Operations        int // 50 at once on one WebSocket
+	AccountOperations int // 500 at once on all WebSockets of one account
 
 	MaxMessage  int64         // 256 KiB from a client at once; before it has said who it is, 16 KiB
 	InitTimeout time.Duration // 3 s for a client to say who it is
 	Keepalive   time.Duration // 25 s between two signs of life
-	Patience    time.Duration // 10 s for a client to take what it is sent, and to answer a ping
+	Patience    time.Duration // 10 s for a client to take what it is sent, to answer a ping, and to finish a message
 }
 
 func (cfg LiveConfig) orDefaults() LiveConfig {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	cfg.Sockets = cmp.Or(cfg.Sockets, 5000)
 	cfg.PerAccount = cmp.Or(cfg.PerAccount, 100)
+	cfg.PerAddress = cmp.Or(cfg.PerAddress, 500)
 	cfg.Operations = cmp.Or(cfg.Operations, 50)
+	cfg.AccountOperations = cmp.Or(cfg.AccountOperations, 500)
 	cfg.MaxMessage = cmp.Or(cfg.MaxMessage, DefaultMaxBody)
 	cfg.InitTimeout = cmp.Or(cfg.InitTimeout, 3*time.Second)
 	cfg.Keepalive = cmp.Or(cfg.Keepalive, 25*time.Second)
@@ -61,17 +66,20 @@ type Live struct {
 	cfg      LiveConfig
 	scratch  sync.Pool // of *scratch
 
-	mu       sync.Mutex
-	lines    map[*line]struct{}
-	accounts map[id.ID]int // how many lines they have
-	draining bool
-	open     sync.WaitGroup
+	mu        sync.Mutex
+	lines     map[*line]struct{}
+	accounts  map[id.ID]int        // how many lines they have
+	addresses map[netip.Prefix]int // how many come from there
+	busy      map[id.ID]int        // how many operations run on the WebSockets of an account
+	draining  bool
+	open      sync.WaitGroup
 }
 
 // line is a connection that stays open: a WebSocket or an event stream.
 type line struct {
 	end     func(closure)
-	account id.ID // zero: nobody's, or not known yet
+	from    netip.Prefix // zero: not known
+	account id.ID        // zero: nobody's, or not known yet
 }
 
 // NewLive returns what serves x over lines that stay open. It is given to New, and drained when the server is. wall is the clock
@@ -79,7 +87,8 @@ type line struct {
 func NewLive(x *operation.Executor, sessions Sessions, wall func() time.Time, cfg LiveConfig) *Live {
 	return &Live{
 		executor: x, sessions: sessions, wall: wall, cfg: cfg.orDefaults(),
-		lines: make(map[*line]struct{}), accounts: make(map[id.ID]int),
+		lines: make(map[*line]struct{}), accounts: make(map[id.ID]int), addresses: make(map[netip.Prefix]int),
+		busy: make(map[id.ID]int),
 	}
 }
 
@@ -104,17 +113,39 @@ func (l *Live) Drain(ctx context.Context) error {
 	}
 }
 
-// enter counts a new line, or says why there can be none.
-func (l *Live) enter(end func(closure)) (*line, *refusal) {
+// enter counts a new line from an address, or says why there can be none.
+func (l *Live) enter(address string, end func(closure)) (*line, *refusal) {
+	from := neighbours(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.draining || len(l.lines) >= l.cfg.Sockets {
+	switch {
+	case l.draining, len(l.lines) >= l.cfg.Sockets:
 		return nil, errFull
+	case from.IsValid() && l.addresses[from] >= l.cfg.PerAddress:
+		return nil, errNeighbours
 	}
-	entered := &line{end: end}
+	entered := &line{end: end, from: from}
 	l.lines[entered] = struct{}{}
+	if from.IsValid() {
+		l.addresses[from]++
+	}
 	l.open.Add(1)
 	return entered, nil
+}
+
+// neighbours returns the network of whose addresses one client may have all; of an address that is none, the zero one. Who is
+// given IPv6 at all is given 64 bits of it (RFC 6177).
+func neighbours(address string) netip.Prefix {
+	parsed, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	parsed = parsed.Unmap()
+	network, err := parsed.Prefix(min(parsed.BitLen(), 64))
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return network
 }
 
 // own notes whose a line is, and reports whether they may have one more.
@@ -132,18 +163,49 @@ func (l *Live) own(open *line, accountID id.ID) bool {
 	return true
 }
 
+// start counts an operation on a WebSocket of the account, and reports whether there may be one more. Whoever is nobody has no
+// more than their sockets allow.
+func (l *Live) start(accountID id.ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if accountID == (id.ID{}) {
+		return true
+	}
+	if l.busy[accountID] >= l.cfg.AccountOperations {
+		return false
+	}
+	l.busy[accountID]++
+	return true
+}
+
+// finish forgets an operation.
+func (l *Live) finish(accountID id.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if accountID != (id.ID{}) {
+		countDown(l.busy, accountID)
+	}
+}
+
 // leave forgets a line.
 func (l *Live) leave(open *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.lines, open)
 	if open.account != (id.ID{}) {
-		l.accounts[open.account]--
-		if l.accounts[open.account] == 0 {
-			delete(l.accounts, open.account)
-		}
+		countDown(l.accounts, open.account)
+	}
+	if open.from.IsValid() {
+		countDown(l.addresses, open.from)
 	}
 	l.open.Done()
+}
+
+func countDown[K comparable](counts map[K]int, key K) {
+	counts[key]--
+	if counts[key] == 0 {
+		delete(counts, key)
+	}
 }
 
 // report logs an operation that is over, as the access log does a request.
@@ -183,6 +245,10 @@ var (
 	}
 	errCrowded = &refusal{
 		status: http.StatusServiceUnavailable, message: "The account has too many connections open: close one first.",
+		header: "Retry-After", value: "5", code: fault.Unavailable,
+	}
+	errNeighbours = &refusal{
+		status: http.StatusServiceUnavailable, message: "Too many connections are open from this address: close one first.",
 		header: "Retry-After", value: "5", code: fault.Unavailable,
 	}
 	errOrigin = &refusal{

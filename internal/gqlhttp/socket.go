@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -18,6 +20,9 @@ import (
 	"gatehouse/internal/request"
 )
 
+// farewell is how long a client has to agree to the end of its socket, and to take what it was sent before.
+const farewell = 3 * time.Second
+
 // beforeInit is how many bytes a message may have before its sender has said who they are: an access token and what is around it.
 const beforeInit = 2 * auth.MaxCredential
 
@@ -27,6 +32,7 @@ type socket struct {
 	*line
 
 	conn   *websocket.Conn
+	raw    net.Conn // what conn is spoken on, for what conn has no bound for
 	end    func(closure)
 	info   request.Info
 	caller *auth.Caller // of the handshake, then of connection_init
@@ -36,10 +42,18 @@ type socket struct {
 	begun   atomic.Bool        // connection_init has come
 
 	mu         sync.Mutex
-	timer      *time.Timer                   // until connection_init its timeout, then of the next ping
-	operations map[string]context.CancelFunc // by id
-	running    int                           // goroutines of operations, also of those that were told to end
+	timer      *time.Timer          // until connection_init its timeout, then of the next ping
+	operations map[string]*activity // by id
+	running    int                  // operations that have a place, also those that were told to end
 	work       sync.WaitGroup
+
+	parting sync.Mutex // held while a last response is sent
+}
+
+// activity is an operation under way.
+type activity struct {
+	cancel context.CancelFunc
+	placed bool // it counts among those that run; under the socket's lock
 }
 
 // serve reads until the socket is closed by its client, or ctx ends and says why.
@@ -63,12 +77,19 @@ func (s *socket) serve(ctx context.Context) {
 	<-closed
 }
 
-// close says goodbye, for the reason that ctx has ended, and waits a while for the answer.
+// close says goodbye, for the reason that ctx has ended, and waits a while for the answer. The library's own wait ends only where
+// the client is silent, not where it begins a frame and leaves it at that.
 func (s *socket) close(ctx context.Context) {
 	why, ok := errors.AsType[closure](context.Cause(ctx))
 	if !ok {
 		why = internalError
 	}
+	hangUp := time.AfterFunc(min(farewell, s.cfg.Patience), func() {
+		if err := s.raw.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.cfg.Logger.DebugContext(request.NewContext(ctx, s.info), "a connection was not closed in order", "error", err)
+		}
+	})
+	defer hangUp.Stop()
 	var err error
 	if why == notAnswering {
 		err = s.conn.CloseNow()
@@ -84,7 +105,10 @@ func (s *socket) close(ctx context.Context) {
 func (s *socket) read(ctx context.Context) {
 	defer s.survive(ctx)
 	for {
-		kind, text, err := s.conn.Read(context.WithoutCancel(ctx))
+		kind, text, err := s.receive(context.WithoutCancel(ctx))
+		if errors.Is(err, websocket.ErrMessageTooBig) {
+			s.end(tooLong) // which is said already, but would not arrive if the rest of the message were left unread
+		}
 		if err != nil {
 			return
 		}
@@ -98,6 +122,23 @@ func (s *socket) read(ctx context.Context) {
 		}
 		ctx = next
 	}
+}
+
+// receive waits for a message, for as long as it takes, and then for the rest of it, for which there is a limit: what has come of
+// it is held in memory.
+func (s *socket) receive(ctx context.Context) (websocket.MessageType, []byte, error) {
+	kind, message, err := s.conn.Reader(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := s.raw.SetReadDeadline(s.wall().Add(s.cfg.Patience)); err != nil {
+		return 0, nil, err
+	}
+	text, err := io.ReadAll(message)
+	if err != nil {
+		return 0, nil, err
+	}
+	return kind, text, s.raw.SetReadDeadline(time.Time{})
 }
 
 // survive keeps a panic from ending the process, and must be deferred itself. It ends the socket instead. The log is told what
@@ -207,13 +248,14 @@ func (s *socket) subscribe(ctx context.Context, scratch *scratch, m message) (cl
 	ctx = request.NewContext(ctx, forOperation(s.info, strconv.Itoa(s.asked)))
 	req, refused := scratch.request(m.payload)
 	ctx, cancel := context.WithCancel(ctx)
+	begun := &activity{cancel: cancel, placed: true}
 	s.mu.Lock()
 	_, taken := s.operations[m.id]
-	if !taken && refused == nil && s.running >= s.cfg.Operations {
+	if !taken && refused == nil && (s.running >= s.cfg.Operations || !s.start(s.caller.AccountID)) {
 		refused = errBusy
 	}
 	if !taken && refused == nil {
-		s.operations[m.id] = cancel
+		s.operations[m.id] = begun
 		s.running++
 	}
 	s.mu.Unlock()
@@ -227,7 +269,7 @@ func (s *socket) subscribe(ctx context.Context, scratch *scratch, m message) (cl
 	}
 	s.work.Go(func() {
 		defer cancel()
-		s.run(ctx, m.id, req)
+		s.run(ctx, m.id, begun, req)
 	})
 	return closure{}, true
 }
@@ -239,8 +281,8 @@ func (s *socket) complete(m message) (closure, bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if cancel, ok := s.operations[m.id]; ok {
-		cancel()
+	if underWay, ok := s.operations[m.id]; ok {
+		underWay.cancel()
 		delete(s.operations, m.id)
 	}
 	return closure{}, true
@@ -249,14 +291,12 @@ func (s *socket) complete(m message) (closure, bool) {
 // run sends the responses of an operation. Once ctx has ended nothing is sent: the client has ended the operation, or the socket
 // ends. Above all not that the caller is no longer signed in, which would be the last that the client asks for on this operation;
 // closed for that reason, it comes back with another token and begins it again.
-func (s *socket) run(ctx context.Context, operationID string, req operation.Request) {
+func (s *socket) run(ctx context.Context, operationID string, own *activity, req operation.Request) {
 	defer s.survive(ctx)
 	began := s.wall()
 	name, kind, responses := "", "", 0
 	defer func() {
-		s.mu.Lock()
-		s.running--
-		s.mu.Unlock()
+		s.vacate(own)
 		s.report(ctx, name, kind, responses, began)
 	}()
 	for response := range s.executor.Subscribe(ctx, req) {
@@ -266,8 +306,7 @@ func (s *socket) run(ctx context.Context, operationID string, req operation.Requ
 		}
 		responses++
 		if response.Data == nil {
-			s.forget(operationID)
-			s.refuse(ctx, operationID, response)
+			s.part(operationID, own, func() { s.refuse(ctx, operationID, response) })
 			return
 		}
 		payload, err := response.MarshalJSON()
@@ -280,16 +319,42 @@ func (s *socket) run(ctx context.Context, operationID string, req operation.Requ
 		}
 	}
 	if ctx.Err() == nil {
-		s.forget(operationID) // first, since the client may use the id again as soon as it hears
-		s.write(ctx, messageComplete, operationID, nil)
+		s.part(operationID, own, func() { s.write(ctx, messageComplete, operationID, nil) })
 	}
 }
 
-// forget lets the id of an operation be used again.
-func (s *socket) forget(operationID string) {
+// part has an operation's last message sent, unless the client has ended it. Its id and its place are free before that, since the
+// client may use both as soon as it hears. One at a time: else who takes no messages could have any number of them waiting.
+func (s *socket) part(operationID string, own *activity, say func()) {
+	s.parting.Lock()
+	defer s.parting.Unlock()
+	if s.forget(operationID, own) {
+		s.vacate(own)
+		say()
+	}
+}
+
+// forget lets the id of an operation be used again. It reports false where the client has ended the operation: the id may be
+// another's by now.
+func (s *socket) forget(operationID string, own *activity) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.operations[operationID] != own {
+		return false
+	}
 	delete(s.operations, operationID)
+	return true
+}
+
+// vacate lets another operation run in place of this one, if none does already.
+func (s *socket) vacate(own *activity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if own.placed {
+		own.placed = false
+		s.running--
+		s.finish(s.caller.AccountID)
+	}
 }
 
 // refuse answers an operation with nothing but errors, which ends it.
@@ -321,4 +386,4 @@ func (s *socket) write(ctx context.Context, kind, operationID string, payload []
 }
 
 // errBusy refuses one operation too many.
-var errBusy = malformed("This connection has as many operations running as it may: wait for one, or complete it.")
+var errBusy = malformed("As many operations run on this connection, or for this account, as may: wait for one, or complete it.")

@@ -55,7 +55,7 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, req operation
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	caller := auth.FromContext(ctx)
-	open, refused := l.enter(func(why closure) { cancel(why) })
+	open, refused := l.enter(request.FromContext(ctx).Address, func(why closure) { cancel(why) })
 	if refused != nil {
 		return refused
 	}

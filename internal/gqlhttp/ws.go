@@ -1,8 +1,10 @@
 package gqlhttp
 
 import (
+	"bufio"
 	"context"
 	"encoding/base64"
+	"net"
 	"net/http"
 	"strings"
 
@@ -71,12 +73,15 @@ func (l *Live) serveSocket(w http.ResponseWriter, r *http.Request) *refusal {
 	// Nothing of the request's context but this: it is about an exchange that is over now.
 	ctx, cancel := context.WithCancelCause(session.Detached(r.Context()))
 	end := func(why closure) { cancel(why) }
-	open, refused := l.enter(end)
+	info := request.FromContext(r.Context())
+	info.Operation = nil // it is part of the exchange
+	open, refused := l.enter(info.Address, end)
 	if refused != nil {
 		cancel(nil)
 		return refused
 	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	from := &hijacker{ResponseWriter: w}
+	conn, err := websocket.Accept(from, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil { // it has answered
@@ -86,13 +91,26 @@ func (l *Live) serveSocket(w http.ResponseWriter, r *http.Request) *refusal {
 		return nil
 	}
 	s := &socket{
-		Live: l, line: open, conn: conn, end: end,
-		info: request.FromContext(r.Context()), caller: auth.FromContext(r.Context()),
-		operations: make(map[string]context.CancelFunc),
+		Live: l, line: open, conn: conn, raw: from.conn, end: end, info: info, caller: auth.FromContext(r.Context()),
+		operations: make(map[string]*activity),
 	}
 	go func() {
 		defer l.leave(open)
 		s.serve(ctx)
 	}()
 	return nil
+}
+
+// hijacker keeps the connection that a handshake takes from the HTTP server.
+type hijacker struct {
+	http.ResponseWriter
+
+	conn net.Conn
+}
+
+// Hijack implements [http.Hijacker].
+func (h *hijacker) Hijack() (_ net.Conn, _ *bufio.ReadWriter, err error) {
+	conn, buffered, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	h.conn = conn
+	return conn, buffered, err
 }

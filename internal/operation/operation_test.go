@@ -54,6 +54,7 @@ type engine struct {
 	calls  []operation.Request
 	result operation.Result
 	panics any
+	ending func() // what it does when nobody takes its results any more
 }
 
 func (e *engine) Execute(_ context.Context, req operation.Request) operation.Result {
@@ -67,6 +68,9 @@ func (e *engine) Execute(_ context.Context, req operation.Request) operation.Res
 // Subscribe answers as Execute does, over and over, until ctx ends; and then once more, as engines do.
 func (e *engine) Subscribe(ctx context.Context, req operation.Request) iter.Seq[operation.Result] {
 	return func(yield func(operation.Result) bool) {
+		if e.ending != nil {
+			defer e.ending()
+		}
 		for {
 			if result := e.Execute(ctx, req); !yield(result) || ctx.Err() != nil {
 				return

@@ -21,17 +21,20 @@ func (x *Executor) Subscribe(ctx context.Context, req Request) iter.Seq[*Respons
 	return func(yield func(*Response) bool) {
 		a := &answer{requestID: request.FromContext(ctx).ID}
 		taking := false // a panic is the consumer's own
+		more := true    // the consumer has not had enough
 		defer func() {
 			if taking {
 				return
 			}
 			if v := recover(); v != nil {
-				yield(x.panicked(ctx, a, v))
+				if response := x.panicked(ctx, a, v); more {
+					yield(response)
+				}
 			}
 		}()
 		give := func(r *Response) bool {
 			taking = true
-			more := yield(r)
+			more = yield(r)
 			taking = false
 			return more
 		}

@@ -116,3 +116,15 @@ func TestSubscribePanics(t *testing.T) {
 		panic("mine")
 	}
 }
+
+// TestSubscribePanicsWhenNobodyListens: an engine that panics as it cleans up, after the consumer has had enough, is logged.
+func TestSubscribePanicsWhenNobodyListens(t *testing.T) {
+	h := newHouse(t)
+	h.engine.ending = func() { panic("hunter2") }
+	for range h.Subscribe(h.as(t), operation.Request{Query: `subscription { events }`}) {
+		break
+	}
+	if got := h.log.String(); !strings.Contains(got, "panic") || strings.Contains(got, "hunter2") {
+		t.Errorf("the log: %s", got)
+	}
+}

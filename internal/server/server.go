@@ -191,7 +191,10 @@ func assemble(
 
 	ready := &readiness{check: db.Check, now: now}
 	origins := origin.Policy{Own: origin.Of(url), Listed: cfg.CORSOrigins, Loopback: cfg.Mode == settings.Development}
-	live := gqlhttp.NewLive(executor, sessions, wall, gqlhttp.LiveConfig{Origins: origins, Logger: logger})
+	live := gqlhttp.NewLive(executor, sessions, wall, gqlhttp.LiveConfig{
+		Origins: origins, Logger: logger,
+		Sockets: cfg.MaxSockets, PerAccount: cfg.MaxSocketsPerAccount, PerAddress: cfg.MaxSocketsPerAddress,
+	})
 	site := web.Config{
 		Logger: logger, Now: now, Ready: ready.Check, URL: url, TrustedProxies: cfg.TrustedProxies,
 		Origins: origins, Cookies: cfg.CookieMode,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -101,29 +102,11 @@ func TestSecurityEventsAcrossReplicas(t *testing.T) {
 	conn := there.dial(t, token)
 	say(t, conn, fmt.Sprintf(listening, "1"))
 	here.register(t, "eve@example.com") // which is nobody else's business
-	login := func(secret string) answer {
-		return here.ask(t, "", `mutation($s: String!) {
-			login(input: {email: "ada@example.com", password: $s}) { userErrors { code } }
-		}`, map[string]any{"s": secret})
-	}
-	// Nothing says when a subscription has begun, so somebody tries until it is heard of.
-	known := make(chan struct{})
-	var trying sync.WaitGroup
-	trying.Go(func() {
-		for {
-			select {
-			case <-known:
-				return
-			case <-time.After(100 * time.Millisecond):
-				login("not what it is")
-			}
+	here.tryUntil(t, func() {
+		if got := heard(t, conn); !strings.Contains(got, `{"event":"LOGIN_FAILED","current":false}`) {
+			t.Errorf("first came %s", got)
 		}
 	})
-	if got := heard(t, conn); !strings.Contains(got, `{"event":"LOGIN_FAILED","current":false}`) {
-		t.Errorf("first came %s", got)
-	}
-	close(known)
-	trying.Wait()
 	began := wall()
 	here.ask(t, token, `mutation { logout { endedSessions } }`, nil)
 	last := ""
@@ -198,4 +181,145 @@ func TestSocketOrigin(t *testing.T) {
 			t.Errorf("%s: %v, %+v", from, err, body)
 		}
 	}
+}
+
+// knock opens a WebSocket on which nobody says who they are, through a proxy that says whom it is for. It returns the status.
+func (s *testServer) knock(t *testing.T, forwardedFor string) (int, *websocket.Conn) {
+	t.Helper()
+	conn, response, err := websocket.Dial(t.Context(), s.URL+"/graphql", &websocket.DialOptions{
+		Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"X-Forwarded-For": {forwardedFor}},
+	})
+	if response == nil {
+		t.Fatal(err)
+	}
+	if err == nil {
+		t.Cleanup(func() { _ = conn.CloseNow() })
+		return response.StatusCode, conn
+	}
+	if response.StatusCode != http.StatusServiceUnavailable {
+		return response.StatusCode, nil
+	}
+	var body answer
+	if err := json.NewDecoder(response.Body).Decode(&body); err != nil || body.code() != "SERVICE_UNAVAILABLE" ||
+		response.Header.Get("Retry-After") == "" {
+		t.Errorf("refused with %v, %+v", response.Header, body)
+	}
+	return response.StatusCode, nil
+}
+
+// TestSocketBounds: an address has so many sockets and event streams, whether or not they say who they are, and so has the
+// server. Behind a trusted proxy it is the client's address that counts, of IPv6 the network that a client has to itself.
+func TestSocketBounds(t *testing.T) {
+	t.Parallel()
+	const yes, no = http.StatusSwitchingProtocols, http.StatusServiceUnavailable
+	s := startServer(t, storetest.SQLite, "--trusted-proxies=127.0.0.1", "--max-sockets-per-address=2", "--max-sockets=7")
+	var last *websocket.Conn
+	for i, step := range []struct {
+		from string
+		want int
+	}{
+		{"203.0.113.1", yes},
+		{"6.6.6.6, 203.0.113.1", yes},
+		{"6.6.6.7, 203.0.113.1", no},
+		{"::ffff:203.0.113.1", no},
+		{"203.0.113.2", yes},
+		{"2001:db8:0:1::1", yes},
+		{"2001:db8:0:1:ffff::2", yes},
+		{"2001:db8:0:1::3", no},
+		{"2001:db8:0:2::1", yes},
+		{"203.0.113.3", yes},
+		{"203.0.113.4", no}, // the eighth
+	} {
+		got, conn := s.knock(t, step.from)
+		if got != step.want {
+			t.Errorf("%d: %s: %d, want %d", i, step.from, got, step.want)
+		}
+		if conn != nil {
+			say(t, conn, `{"type":"connection_init"}`) // else it would be sent away after three seconds
+			last = conn
+		}
+	}
+	stream := func() answer {
+		return s.send(t, http.MethodPost, "/graphql", `{"query":"{ __typename }"}`,
+			"Content-Type: application/json", "Accept: text/event-stream", "X-Forwarded-For: 203.0.113.4")
+	}
+	if got := stream(); got.Status != no || got.code() != "SERVICE_UNAVAILABLE" {
+		t.Errorf("an event stream beyond the bound: %d %s", got.Status, got.Body)
+	}
+	if err := last.CloseNow(); err != nil {
+		t.Error(err)
+	}
+	eventually(t, 20*time.Second, "the place is free again", func() bool { return stream().Status == http.StatusOK })
+
+	direct := startServer(t, storetest.SQLite, "--max-sockets-per-address=1", "--max-sockets-per-account=1")
+	if got, _ := direct.knock(t, "203.0.113.1"); got != yes {
+		t.Errorf("the first: %d", got)
+	}
+	if got, _ := direct.knock(t, "203.0.113.2"); got != no {
+		t.Errorf("whoever makes up an address of their own: %d", got)
+	}
+}
+
+// TestSecurityEventsOperation: the operation that people copy brings what the schema says.
+func TestSecurityEventsOperation(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("../../operations/SecurityEvents.graphql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startServer(t, storetest.SQLite)
+	conn := s.dial(t, s.register(t, "ada@example.com"))
+	message, err := json.Marshal(map[string]any{
+		"id": "1", "type": "subscribe", "payload": map[string]string{"query": string(document), "operationName": "SecurityEvents"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	say(t, conn, string(message))
+	var got struct {
+		ID, Type string
+		Payload  struct {
+			Data struct{ SecurityEvents map[string]any }
+		}
+	}
+	s.tryUntil(t, func() {
+		if err := json.Unmarshal([]byte(heard(t, conn)), &got); err != nil {
+			t.Error(err)
+		}
+	})
+	event := got.Payload.Data.SecurityEvents
+	if got.ID != "1" || got.Type != "next" || event["event"] != "LOGIN_FAILED" || event["current"] != false ||
+		event["sessionId"] != nil || event["ipAddress"] != "127.0.0.1" || event["device"] == "" {
+		t.Errorf("got %+v", got)
+	}
+	if at, err := time.Parse(time.RFC3339, fmt.Sprint(event["createdAt"])); err != nil || wall().Sub(at).Abs() > time.Minute {
+		t.Errorf("it happened %v", event["createdAt"])
+	}
+	for _, field := range []string{"id", "userAgent"} {
+		if text, ok := event[field].(string); !ok || text == "" {
+			t.Errorf("%s is %v", field, event[field])
+		}
+	}
+}
+
+// tryUntil fails to log in, as ada, until heard returns: nothing says when a subscription has begun.
+func (s *testServer) tryUntil(t *testing.T, heard func()) {
+	t.Helper()
+	known := make(chan struct{})
+	var trying sync.WaitGroup
+	trying.Go(func() {
+		for {
+			select {
+			case <-known:
+				return
+			case <-time.After(100 * time.Millisecond):
+				s.ask(t, "", `mutation {
+					login(input: {email: "ada@example.com", password: "not what it is"}) { userErrors { code } }
+				}`, nil)
+			}
+		}
+	})
+	defer trying.Wait()
+	defer close(known)
+	heard()
 }

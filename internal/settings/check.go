@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -20,6 +21,7 @@ const (
 	maxKeyPublishLead     = 24 * time.Hour
 	maxSessionRetention   = 365 * 24 * time.Hour
 	minAuditRetention     = 24 * time.Hour
+	maxSockets            = 1_000_000
 
 	// safeKeyPublishLead is a minute more than others keep the key set for: Cache-Control of /.well-known/jwks.json says so.
 	safeKeyPublishLead = 6 * time.Minute
@@ -29,7 +31,7 @@ const (
 func (s *Settings) Check() error {
 	for _, rule := range []func() error{
 		s.checkAddr, s.checkDatabase, s.CheckSecret, s.checkSigning, s.checkIssuer, s.checkPages, s.checkAudience,
-		s.checkTTL, s.checkRefresh, s.checkKeys, s.checkRetention,
+		s.checkTTL, s.checkRefresh, s.checkKeys, s.checkRetention, s.checkSockets,
 	} {
 		if err := rule(); err != nil {
 			return err
@@ -181,6 +183,22 @@ func (s *Settings) checkRetention() error {
 		return errors.New("SESSION_RETENTION must be from 0s to 8760h: set it like 24h")
 	case s.AuditRetention != 0 && s.AuditRetention < minAuditRetention:
 		return errors.New("AUDIT_RETENTION must be 24h or more, or 0s to keep everything: set it like 8760h")
+	}
+	return nil
+}
+
+func (s *Settings) checkSockets() error {
+	for _, bound := range []struct {
+		variable string
+		value    int
+	}{
+		{"MAX_SOCKETS", s.MaxSockets},
+		{"MAX_SOCKETS_PER_ACCOUNT", s.MaxSocketsPerAccount},
+		{"MAX_SOCKETS_PER_ADDRESS", s.MaxSocketsPerAddress},
+	} {
+		if bound.value < 1 || bound.value > maxSockets {
+			return fmt.Errorf("%s must be from 1 to %d: set it like 1000", bound.variable, maxSockets)
+		}
 	}
 	return nil
 }

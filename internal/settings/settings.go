@@ -89,6 +89,11 @@ type Settings struct {
 	CORSOrigins []origin.Origin `env:"CORS_ORIGINS" help:"Origins whose pages may use the API: https://app.example.com,..."`
 	CookieMode  bool            `env:"COOKIE_MODE" default:"false" help:"Keep refresh tokens in a cookie that no script can read."`
 
+	// How many WebSockets and event streams may be open at once. They cost memory for as long as their clients please.
+	MaxSockets           int `env:"MAX_SOCKETS" default:"5000" help:"WebSockets and event streams at once, in this process."`
+	MaxSocketsPerAccount int `env:"MAX_SOCKETS_PER_ACCOUNT" default:"100" help:"How many of them one account may have."`
+	MaxSocketsPerAddress int `env:"MAX_SOCKETS_PER_ADDRESS" default:"500" help:"How many may come from one address, or IPv6 /64."`
+
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed: 10.0.0.0/8,..."`
 	Log
 	Migrate bool `env:"MIGRATE" default:"true" help:"Bring the schema up to date at start; --migrate=false does not."`

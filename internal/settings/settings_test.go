@@ -65,6 +65,7 @@ func TestDefaults(t *testing.T) {
 		Publishing:     settings.Publishing{KeyPublishLead: 10 * time.Minute},
 		RefreshIdleTTL: 336 * time.Hour, RefreshAbsoluteTTL: 720 * time.Hour, RefreshGrace: 30 * time.Second,
 		SessionRetention: 24 * time.Hour, AuditRetention: 8760 * time.Hour,
+		MaxSockets: 5000, MaxSocketsPerAccount: 100, MaxSocketsPerAddress: 500,
 		Log:     settings.Log{LogFormat: "auto", LogLevel: "info"},
 		Migrate: true,
 	}
@@ -206,6 +207,8 @@ func TestCheckAccepts(t *testing.T) {
 		{"AUDIT_RETENTION=0s"},
 		{"AUDIT_RETENTION=24h"},
 		{"AUDIT_RETENTION=87600h"},
+		{"MAX_SOCKETS=1"},
+		{"MAX_SOCKETS=1000000", "MAX_SOCKETS_PER_ACCOUNT=1000000", "MAX_SOCKETS_PER_ADDRESS=1"},
 		{"CORS_ORIGINS=http://localhost:5173,https://app.example.com,http://app.example.com"},
 		{
 			"MODE=production", "ISSUER=https://auth.example.com",
@@ -261,6 +264,9 @@ func TestRefusals(t *testing.T) {
 		{[]string{"SESSION_RETENTION=8761h"}, "SESSION_RETENTION must be"},
 		{[]string{"AUDIT_RETENTION=-1s"}, "AUDIT_RETENTION must be"},
 		{[]string{"AUDIT_RETENTION=23h"}, "AUDIT_RETENTION must be"},
+		{[]string{"MAX_SOCKETS=0"}, "MAX_SOCKETS must be"},
+		{[]string{"MAX_SOCKETS_PER_ACCOUNT=-1"}, "MAX_SOCKETS_PER_ACCOUNT must be"},
+		{[]string{"MAX_SOCKETS_PER_ADDRESS=1000001"}, "MAX_SOCKETS_PER_ADDRESS must be"},
 		{[]string{"KEY_ROTATION=-1h"}, "KEY_ROTATION must be"},
 		{[]string{"KEY_ROTATION=59m"}, "KEY_ROTATION must be"},
 		{[]string{"KEY_ROTATION=2h", "KEY_PUBLISH_LEAD=3h"}, "KEY_ROTATION must be"},

@@ -109,6 +109,7 @@ const house = await House.build(process.argv[2], { ACCESS_TOKEN_TTL: '6s' });
   const followers = Array.from({ length: 50 }, () => follow(house, () => accessToken));
   await until(() => followers.every(({ seen }) => seen.connected.length === 1), 5000);
   const stopped = await house.stop();
+  house.settings.ACCESS_TOKEN_TTL = '10m';
   await house.start();
   const { accessToken: fresh } = await house.login('zoe@example.com');
   const back = await until(() => followers.every(({ seen }) => seen.connected.length > 1 || seen.closed.at(-1).code === 4403), 20000);
@@ -120,6 +121,26 @@ const house = await House.build(process.argv[2], { ACCESS_TOKEN_TTL: '6s' });
     soonest: Math.min(...times), latest: Math.max(...times),
   };
   await Promise.all(followers.map(({ client }) => dispose(client)));
+}
+
+// Server-sent events over a restart: what breaks off without an end is begun again.
+{
+  const { accessToken } = await house.register('max@example.com');
+  const streamed = [];
+  const stream = createStreamClient({ url: house.url, headers: { Authorization: `Bearer ${accessToken}` } });
+  stream.subscribe({ query }, {
+    next: ({ data, errors }) => streamed.push(data?.securityEvents.event ?? errors[0].extensions.code),
+    error: (error) => streamed.push(String(error)),
+    complete: () => streamed.push('complete'),
+  });
+  await knock('max@example.com', () => streamed.length > 0);
+  report.resumed = distinct(streamed);
+  streamed.length = 0;
+  await house.stop();
+  await house.start();
+  await knock('max@example.com', () => streamed.length > 0);
+  report.resumed.push(...distinct(streamed));
+  stream.dispose();
 }
 
 await house.stop();

@@ -1,84 +1,143 @@
-// Opens many sockets: node load.js BINARY COUNT. Prints as JSON how long those lived that never said who they are, what each of those
-// costs that listen, in bytes of the server's memory, and how long after their tokens they ended.
+// Opens many sockets: node load.js BINARY COUNT. Prints as JSON
+//   live: what each of those costs that listen, in bytes of the server's memory, and whether an event reaches them;
+//   restart: how they are sent away when the server is stopped, and come back when it is there again;
+//   expiry: how long after their token they end;
+//   idle: how long those live on which nobody says who they are.
+// Times are milliseconds.
+import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import { House, sleep, until } from './house.js';
 
 const [binary, count] = [process.argv[2], Number(process.argv[3])];
-const perAccount = 100;
-const lifetime = 20 + Math.ceil(count / 50); // seconds: opening them takes a while
+const accounts = 4; // to check a password takes a while, on purpose
+const lifetime = 20; // seconds of the token with which they come back
+const atOnce = 100; // that are opened before the next are
 
 // With an eager collector little of what the process holds is garbage that waits to be collected.
-const house = await House.build(binary, { ACCESS_TOKEN_TTL: `${lifetime}s`, GOGC: '20' });
+const house = await House.build(binary, {
+  GOGC: '20', MAX_SOCKETS: String(2 * count), MAX_SOCKETS_PER_ACCOUNT: String(count), MAX_SOCKETS_PER_ADDRESS: String(2 * count),
+});
 const report = {};
 
-function open(onMessage = () => {}) {
-  const socket = new WebSocket(house.socketURL, 'graphql-transport-ws', { perMessageDeflate: false });
-  const state = { socket, opened: 0, closed: 0, code: 0 };
-  socket.on('open', () => { state.opened = Date.now(); });
-  socket.on('message', (text) => onMessage(state, JSON.parse(text)));
-  socket.on('close', (code) => { state.closed = Date.now(); state.code = code; });
-  socket.on('error', () => {});
-  return state;
-}
+const spread = (times) => ({ soonest: Math.min(...times), latest: Math.max(...times) });
+const distinct = (values) => [...new Set(values)];
 
-async function openMany(make) {
+/** Makes sockets, some at a time, until there are enough. */
+async function openMany(make, isOpen) {
   const all = [];
-  for (let i = 0; i < count; i++) {
-    all.push(make(i));
-    if (i % 50 === 49) await until(() => all.every((s) => s.opened || s.closed), 10000);
+  while (all.length < count) {
+    const some = Array.from({ length: Math.min(atOnce, count - all.length) }, (_, i) => make(all.length + i));
+    all.push(...some);
+    await until(() => some.every(isOpen), 20000);
   }
-  await until(() => all.every((s) => s.opened || s.closed), 10000);
   return all;
 }
 
-// Those that listen.
-{
-  const accounts = Math.ceil(count / perAccount);
-  const tokens = [];
-  for (let i = 0; i < accounts; i++) tokens.push((await house.register(`user${i}@example.com`)).accessToken);
-  const issued = Date.now();
-  await house.stop(); // checking passwords takes memory, which a process keeps for a while
-  await house.start();
-  await sleep(1000);
-  const before = await house.memory();
-  let events = 0;
-  const all = await openMany((i) => {
-    const state = open((s, message) => {
-      if (message.type === 'connection_ack') {
-        s.acknowledged = true;
-        s.socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: 'subscription { securityEvents { id event } }' } }));
-      } else if (message.type === 'next') events++;
-    });
-    const token = tokens[i % accounts];
-    state.socket.on('open', () => {
-      state.socket.send(JSON.stringify({ type: 'connection_init', payload: { Authorization: `Bearer ${token}` } }));
-    });
-    return state;
+const emails = Array.from({ length: accounts }, (_, i) => `user${i}@example.com`);
+let tokens = [];
+for (const email of emails) tokens.push((await house.register(email)).accessToken);
+await house.stop(); // to check passwords takes memory, which a process keeps for a while
+await house.start();
+await sleep(1000);
+
+// Those that listen: as people's programs do.
+let staying = true;
+function follow(i) {
+  const state = { connecting: [], connected: [], closed: [], events: 0, thrown: null };
+  state.client = createClient({
+    url: house.socketURL,
+    webSocketImpl: class extends WebSocket {
+      constructor(address, protocols) { super(address, protocols, { perMessageDeflate: false }); }
+    },
+    connectionParams: () => ({ Authorization: `Bearer ${tokens[i % accounts]}` }),
+    shouldRetry: () => staying,
+    on: {
+      connecting: () => state.connecting.push(Date.now()),
+      connected: () => state.connected.push(Date.now()),
+      closed: (event) => state.closed.push({ code: event.code, at: Date.now() }),
+    },
   });
-  await until(() => all.every((s) => s.acknowledged), 20000);
-  await sleep(2000);
-  const after = await house.memory();
-  await house.login('user0@example.com');
-  const expected = all.filter((_, i) => i % accounts === 0).length;
-  await until(() => events >= expected, 10000);
-  report.live = {
-    acknowledged: all.filter((s) => s.acknowledged).length, each: Math.round((after - before) / count), events, expected,
+  state.client.subscribe({ query: 'subscription { securityEvents { id event } }' }, {
+    next: () => { state.events++; },
+    error: (error) => { state.thrown = error.code ?? String(error); },
+    complete: () => { state.thrown = 'complete'; },
+  });
+  return state;
+}
+
+/** Fails to log in to an account, and counts who hears of it. */
+async function knock(all) {
+  const listening = all.filter((_, i) => i % accounts === 0);
+  const before = listening.map((s) => s.events);
+  await house.login(emails[0], 'not the right secret');
+  const heard = () => listening.filter((s, i) => s.events > before[i]).length;
+  await until(() => heard() === listening.length, 10000);
+  return { events: heard(), expected: listening.length };
+}
+
+const before = await house.memory();
+const all = await openMany(follow, (s) => s.connected.length > 0 || s.thrown !== null);
+await sleep(2000);
+const each = Math.round((await house.memory() - before) / count);
+report.live = { connected: all.filter((s) => s.connected.length === 1).length, each, ...await knock(all) };
+
+// The server is restarted under them. In the meantime somebody asks something, over and over.
+{
+  const stopped = await house.stop();
+  house.settings.ACCESS_TOKEN_TTL = `${lifetime}s`;
+  await house.start();
+  const fresh = [];
+  for (const email of emails) fresh.push((await house.login(email)).accessToken);
+  tokens = fresh;
+  report.expiry = { issued: Date.now() };
+  let slowest = 0;
+  const back = (s) => s.connected.length > 1 || s.thrown !== null;
+  const end = Date.now() + 20000;
+  while (!all.every(back) && Date.now() < end) {
+    const began = Date.now();
+    await house.ask('{ __typename }');
+    slowest = Math.max(slowest, Date.now() - began);
+    await sleep(20);
+  }
+  await sleep(500);
+  const firstClosed = Math.min(...all.map((s) => s.closed[0]?.at));
+  report.restart = {
+    stopped, slowest,
+    codes: distinct(all.map((s) => s.closed[0]?.code)),
+    back: all.filter((s) => s.connected.length === 2 && s.thrown === null).length,
+    attempts: Math.max(...all.map((s) => s.connecting.length - 1)),
+    ...spread(all.map((s) => (s.connected[1] ?? Infinity) - firstClosed)),
+    ...await knock(all),
   };
-  await until(() => all.every((s) => s.closed), (lifetime + 20) * 1000);
+}
+
+// Their token expires.
+{
+  staying = false;
+  const ends = report.expiry.issued + lifetime * 1000;
+  const closedBefore = all.map((s) => s.closed.length);
+  await until(() => all.every((s, i) => s.closed.length > closedBefore[i]), ends + 10000 - Date.now());
   report.expiry = {
-    codes: [...new Set(all.map((s) => s.code))],
-    latest: Math.max(...all.map((s) => s.closed)) - (issued + lifetime * 1000),
+    codes: distinct(all.map((s, i) => s.closed[closedBefore[i]]?.code ?? 'none')),
+    latest: Math.max(...all.map((s) => s.closed.at(-1).at)) - ends,
   };
 }
 
 // Those that say nothing.
 {
-  const all = await openMany(() => open());
-  await until(() => all.every((s) => s.closed), 20000);
+  const silent = await openMany(() => {
+    const socket = new WebSocket(house.socketURL, 'graphql-transport-ws', { perMessageDeflate: false });
+    const state = { opened: 0, closed: 0, code: 0 };
+    socket.on('open', () => { state.opened = Date.now(); });
+    socket.on('close', (code) => { state.closed = Date.now(); state.code = code; });
+    socket.on('error', () => {});
+    return state;
+  }, (s) => s.opened || s.closed);
+  await until(() => silent.every((s) => s.closed), 20000);
   report.idle = {
-    opened: all.filter((s) => s.opened).length,
-    codes: [...new Set(all.map((s) => s.code))],
-    longest: Math.max(...all.map((s) => s.closed - s.opened)),
+    opened: silent.filter((s) => s.opened).length,
+    codes: distinct(silent.map((s) => s.code)),
+    longest: Math.max(...silent.map((s) => s.closed - s.opened)),
   };
 }
 
