@@ -15,6 +15,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -71,30 +72,28 @@ func playground(cfg Config) map[string]http.Handler {
 	return handlers
 }
 
-// asset is a file of the playground.
+// asset is a file of the playground. Its content stays in the binary, where it takes no heap and is paged in for whoever asks.
 type asset struct {
-	brotli, gzip []byte
+	files        http.FileSystem
+	name         string
 	mediaType    string
-	tag          string // of the content, without quotes
+	tag          func() (string, error) // of the content, without quotes
 	cacheControl string
 }
 
 func newAsset(files fs.FS, name string) (*asset, error) {
-	brotli, err := fs.ReadFile(files, name+".br")
-	if err != nil {
-		return nil, err
+	for _, suffix := range packedSuffixes {
+		if _, err := fs.Stat(files, name+suffix); err != nil {
+			return nil, err
+		}
 	}
-	gzipped, err := fs.ReadFile(files, name+".gz")
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(gzipped)
 	a := &asset{
-		brotli: brotli, gzip: gzipped,
+		files:        http.FS(files),
+		name:         name,
 		mediaType:    cmp.Or(mediaTypes[path.Ext(name)], "application/octet-stream"),
-		tag:          base64.RawURLEncoding.EncodeToString(sum[:12]),
 		cacheControl: "no-cache",
 	}
+	a.tag = sync.OnceValues(a.digest)
 	if strings.HasPrefix(name, "assets/") {
 		// The name has the content's hash in it: another content has another name.
 		a.cacheControl = "public, max-age=31536000, immutable"
@@ -117,32 +116,58 @@ var mediaTypes = map[string]string{
 // ServeHTTP answers with the file in the best coding that the client takes.
 func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	coding := contentCoding(r.Header.Values("Accept-Encoding"))
+	if err := a.serve(w, r, coding); err != nil {
+		refuse(w, r, http.StatusInternalServerError, "The playground in this binary is damaged: build it again.")
+	}
+}
+
+// serve answers with the file in a coding. Where it fails, nothing has been written.
+func (a *asset) serve(w http.ResponseWriter, r *http.Request, coding string) error {
+	tag, err := a.tag()
+	if err != nil {
+		return err
+	}
+	file, err := a.files.Open(a.name + cmp.Or(packedSuffixes[coding], packedSuffixes[codingGzip]))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	content := io.ReadSeeker(file)
+	if coding == "" {
+		if content, err = unpack(file); err != nil {
+			return err
+		}
+	}
 	h := w.Header()
 	h.Set("Content-Type", a.mediaType)
 	h.Set("Content-Security-Policy", playgroundPolicy)
 	h.Set("Cache-Control", a.cacheControl)
 	h.Add("Vary", "Accept-Encoding")
-	h.Set("ETag", strconv.Quote(a.tag+"-"+cmp.Or(coding, "identity")))
-	switch coding {
-	case codingBrotli:
+	h.Set("ETag", strconv.Quote(tag+"-"+cmp.Or(coding, "identity")))
+	if coding != "" {
 		h.Set("Content-Encoding", coding)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.brotli))
-	case codingGzip:
-		h.Set("Content-Encoding", coding)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.gzip))
-	default:
-		content, err := a.unpack()
-		if err != nil {
-			refuse(w, r, http.StatusInternalServerError, "The playground in this binary is damaged: build it again.")
-			return
-		}
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	}
+	http.ServeContent(w, r, "", time.Time{}, content)
+	return nil
 }
 
-// unpack returns the file as it is, for the rare client that takes no compressed one.
-func (a *asset) unpack() ([]byte, error) {
-	reader, err := gzip.NewReader(bytes.NewReader(a.gzip))
+// digest returns a short hash of the content.
+func (a *asset) digest() (string, error) {
+	file, err := a.files.Open(a.name + packedSuffixes[codingGzip])
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:12]), nil
+}
+
+// unpack returns the content of a file that gzip has packed, for the rare client that takes no packed one.
+func unpack(file io.Reader) (io.ReadSeeker, error) {
+	reader, err := gzip.NewReader(file)
 	if err != nil {
 		return nil, fmt.Errorf("web: unpack: %w", err)
 	}
@@ -150,7 +175,7 @@ func (a *asset) unpack() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: unpack: %w", err)
 	}
-	return content, nil
+	return bytes.NewReader(content), nil
 }
 
 // The content codings that files are kept in (RFC 9110 section 8.4.1, RFC 7932).
@@ -158,6 +183,9 @@ const (
 	codingBrotli = "br"
 	codingGzip   = "gzip"
 )
+
+// packedSuffixes are those of the files' names by the coding of their content.
+var packedSuffixes = map[string]string{codingBrotli: ".br", codingGzip: ".gz"}
 
 // contentCoding chooses from the values of Accept-Encoding (RFC 9110 section 12.5.3): Brotli before gzip, since it is smaller,
 // and neither, "", where the client wants neither. How much a client likes which one is not weighed: it takes both.

@@ -3,9 +3,11 @@ package web_test
 import (
 	"bytes"
 	"compress/gzip"
+	"io"
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -160,6 +162,60 @@ func TestPlaygroundIsMissing(t *testing.T) {
 		if !strings.Contains(s.log.String(), c.said) || c.said == "" && strings.Contains(s.log.String(), "ERROR") {
 			t.Errorf("%s: the log says %s", name, s.log.String())
 		}
+	}
+}
+
+// watched is files of which it is known how many bytes were read.
+type watched struct {
+	fs.FS
+	read *atomic.Int64
+}
+
+// Open implements [fs.FS].
+func (w watched) Open(name string) (fs.File, error) {
+	file, err := w.FS.Open(name)
+	if content, ok := file.(io.ReadSeeker); ok {
+		return watchedFile{file, content, w.read}, err
+	}
+	return file, err
+}
+
+type watchedFile struct {
+	fs.File
+	content io.ReadSeeker
+	read    *atomic.Int64
+}
+
+// Read implements [io.Reader].
+func (f watchedFile) Read(into []byte) (int, error) {
+	n, err := f.content.Read(into)
+	f.read.Add(int64(n))
+	return n, err
+}
+
+// Seek implements [io.Seeker].
+func (f watchedFile) Seek(offset int64, whence int) (int64, error) {
+	return f.content.Seek(offset, whence)
+}
+
+// TestPlaygroundTakesNoMemory: megabytes that nobody has asked for stay where they are, and what is asked for is not kept.
+func TestPlaygroundTakesNoMemory(t *testing.T) {
+	t.Parallel()
+	files := watched{built(t), new(atomic.Int64)}
+	s := playgroundSite(files)
+	if n := files.read.Load(); n != 0 {
+		t.Errorf("%d bytes were read before anybody asked", n)
+	}
+	ask := func() int64 {
+		before := files.read.Load()
+		if got := body(t, s.ask(t, "GET", scriptPath, "Accept-Encoding: br")); got != string(brotli(scriptContent)) {
+			t.Errorf("got %q", got)
+		}
+		return files.read.Load() - before
+	}
+	first, second := ask(), ask()
+	if content := int64(len(brotli(scriptContent))); first != content+int64(len(gzipped(t, scriptContent))) || second != content {
+		t.Errorf("the first read %d bytes, the second %d of a file of %d", first, second, content)
 	}
 }
 
