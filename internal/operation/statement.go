@@ -14,6 +14,10 @@ import (
 // statement is an operation as the engine is given it: printed anew from the tree, names and nothing else, so that no second
 // parser can see what policy did not. Whatever a client can write between names (strings, numbers, comments, descriptions) is
 // either gone or has become a variable. What the operation asks about the schema is left out of it.
+//
+// Fragments are printed for the types that they apply to where they stand, because the engine does not understand all of those
+// that name an interface or a union: within an object no fragment has a condition, since it holds or does not, and elsewhere a
+// condition is an object. So each type that a fragment can meet has one of its own.
 type statement struct {
 	text  string // empty where nothing is left for the engine
 	slots []slot
@@ -37,28 +41,38 @@ type printer struct {
 	fragments   ast.FragmentDefinitionList
 	out         strings.Builder
 	slots       []slot
-	byKey       map[string]string         // what equal arguments share → the name of their slot
-	used        map[string]bool           // names of the fragments that are printed, or will be
-	pending     []*ast.FragmentDefinition // those that will be
-	introspects bool                      // op asks about the schema
+	byKey       map[string]string   // what equal arguments share → the name of their slot
+	names       map[narrowed]string // of the fragments that are printed, or will be
+	pending     []narrowed          // those that will be
+	introspects bool                // op asks about the schema
 	problems    []problem
+}
+
+// narrowed is a fragment for one of the types that it applies to.
+type narrowed struct {
+	node any // *ast.InlineFragment or *ast.FragmentDefinition
+	on   *ast.Definition
 }
 
 // state prints op. It also reports whether op asks for introspection.
 func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition) (*statement, bool, []problem) {
-	p := &printer{coercer: c, op: op, fragments: doc.Fragments, byKey: map[string]string{}, used: map[string]bool{}}
+	p := &printer{coercer: c, op: op, fragments: doc.Fragments, byKey: map[string]string{}, names: map[narrowed]string{}}
 	for f := range fields(op.SelectionSet, doc.Fragments) {
 		p.introspects = p.introspects || introspection.Is(f.Name)
 	}
 	if !p.forEngine(op.SelectionSet) {
 		return &statement{}, p.introspects, nil
 	}
-	p.selections(op.SelectionSet)
+	root := map[ast.Operation]*ast.Definition{
+		ast.Query: c.schema.Query, ast.Mutation: c.schema.Mutation, ast.Subscription: c.schema.Subscription,
+	}[op.Operation]
+	p.selections(op.SelectionSet, root)
 	for len(p.pending) > 0 { // printing one may find others
 		fragment := p.pending[0]
 		p.pending = p.pending[1:]
-		p.out.WriteString("fragment " + fragment.Name + " on " + fragment.TypeCondition)
-		p.selections(fragment.SelectionSet)
+		p.out.WriteString("fragment " + p.names[fragment] + " on " + fragment.on.Name)
+		_, _, set := fragment.parts()
+		p.selections(set, fragment.on)
 	}
 	head := string(op.Operation)
 	if len(p.slots) > 0 {
@@ -71,37 +85,95 @@ func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition) (*sta
 	return &statement{text: head + p.out.String(), slots: p.slots}, p.introspects, p.problems
 }
 
-func (p *printer) selections(set ast.SelectionSet) {
+// selections prints what is selected of an object of the type on, or of the objects that can be behind it.
+func (p *printer) selections(set ast.SelectionSet, on *ast.Definition) {
 	p.out.WriteString("{")
-	first := true
+	empty := p.out.Len()
 	for _, selection := range set {
 		if !p.concernsEngine(selection) {
 			continue
 		}
-		if !first {
-			p.out.WriteString(" ")
-		}
-		first = false
 		switch s := selection.(type) {
 		case *ast.Field:
-			p.field(s)
+			p.separate(empty)
+			p.field(s, on)
 		case *ast.InlineFragment:
-			p.out.WriteString("...")
-			if s.TypeCondition != "" {
-				p.out.WriteString("on " + s.TypeCondition)
-			}
-			p.directives(s.Directives)
-			p.selections(s.SelectionSet)
+			p.fragment(s, s.Directives, on, empty)
 		case *ast.FragmentSpread:
-			p.out.WriteString("..." + s.Name)
-			p.directives(s.Directives)
-			if !p.used[s.Name] {
-				p.used[s.Name] = true
-				p.pending = append(p.pending, p.fragments.ForName(s.Name))
-			}
+			p.fragment(p.fragments.ForName(s.Name), s.Directives, on, empty)
 		}
 	}
+	if p.out.Len() == empty { // no fragment applies, but something has to stand here
+		p.out.WriteString("__typename@skip(if:true)")
+	}
 	p.out.WriteString("}")
+}
+
+// separate prints what stands between selections, the first of which stands at a place.
+func (p *printer) separate(first int) {
+	if p.out.Len() > first {
+		p.out.WriteString(" ")
+	}
+}
+
+// fragment prints a fragment, for each type that it has to be printed for.
+func (p *printer) fragment(node any, directives ast.DirectiveList, on *ast.Definition, first int) {
+	targets := p.targets(narrowed{node, on})
+	for _, target := range targets {
+		p.separate(first)
+		_, inline, set := narrowed{node, target}.parts()
+		if !inline || len(targets) > 1 {
+			p.out.WriteString("..." + p.name(narrowed{node, target}))
+			p.directives(directives)
+			continue
+		}
+		p.out.WriteString("...")
+		if target != on {
+			p.out.WriteString("on " + target.Name)
+		}
+		p.directives(directives)
+		p.selections(set, target)
+	}
+}
+
+// targets returns what a fragment applies to where a type stands: that type itself, where there is no other condition, else those
+// of its objects that the condition is met by.
+func (p *printer) targets(n narrowed) []*ast.Definition {
+	condition, _, _ := n.parts()
+	if condition == "" || condition == n.on.Name {
+		return []*ast.Definition{n.on}
+	}
+	those := p.objects(condition)
+	return slices.DeleteFunc(p.objects(n.on.Name), func(object *ast.Definition) bool { return !slices.Contains(those, object) })
+}
+
+// objects returns the objects that can be behind a type.
+func (p *printer) objects(name string) []*ast.Definition {
+	return slices.DeleteFunc(slices.Clone(p.coercer.schema.PossibleTypes[name]), func(def *ast.Definition) bool {
+		return def.Kind != ast.Object // an interface that implements it
+	})
+}
+
+// name returns the name of a fragment, and has it printed. No name of the client's is used, so that no two can be the same.
+func (p *printer) name(n narrowed) string {
+	name, ok := p.names[n]
+	if !ok {
+		name = "f" + strconv.Itoa(len(p.names))
+		p.names[n] = name
+		p.pending = append(p.pending, n)
+	}
+	return name
+}
+
+// parts returns what a fragment is made of: its condition, if it has one, whether it stands where it is used, what it selects.
+func (n narrowed) parts() (condition string, inline bool, set ast.SelectionSet) {
+	switch f := n.node.(type) {
+	case *ast.InlineFragment:
+		return f.TypeCondition, true, f.SelectionSet
+	case *ast.FragmentDefinition:
+		return f.TypeCondition, false, f.SelectionSet
+	}
+	return "", true, nil
 }
 
 // forEngine reports whether anything in set is the engine's to answer.
@@ -124,7 +196,7 @@ func (p *printer) concernsEngine(selection ast.Selection) bool {
 	return true
 }
 
-func (p *printer) field(f *ast.Field) {
+func (p *printer) field(f *ast.Field, on *ast.Definition) {
 	if f.Alias != f.Name {
 		p.out.WriteString(f.Alias + ":")
 	}
@@ -132,7 +204,8 @@ func (p *printer) field(f *ast.Field) {
 	p.arguments(f.Definition.Arguments, f.Arguments)
 	p.directives(f.Directives)
 	if len(f.SelectionSet) > 0 {
-		p.selections(f.SelectionSet)
+		// An object may say more exactly what a field of its interface returns.
+		p.selections(f.SelectionSet, p.coercer.schema.Types[on.Fields.ForName(f.Name).Type.Name()])
 	}
 }
 
