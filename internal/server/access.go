@@ -17,6 +17,7 @@ import (
 	"gatehouse/internal/id"
 	"gatehouse/internal/policy"
 	"gatehouse/internal/role"
+	"gatehouse/internal/settings"
 )
 
 // accessCommand prints the access rules, and what they come to for somebody.
@@ -34,6 +35,8 @@ type accessCommand struct {
 	Account   string        `placeholder:"ID" help:"Explain for the account of this id; without it, no id is the caller's own."`
 	Age       time.Duration `placeholder:"DURATION" help:"Explain for somebody who signed in so long ago; by default, just now."`
 	ACR       string        `name:"acr" enum:"pwd,mfa" default:"pwd" help:"Explain for somebody who signed in at this level."`
+
+	Mode settings.Mode `env:"MODE" default:"development" enum:"development,production" help:"Explain for a server in this mode."`
 }
 
 // Help teaches by example.
@@ -51,6 +54,7 @@ Why an operation is denied, or permitted. The caller is signed in, with no scope
     gatehouse access --explain='{ users { nodes { email } } }' --scopes=users:read
     gatehouse access --explain='query ($id: ID!) { user(id: $id) { email } }' --variables='{"id": "ID"}' --account=ID
     gatehouse access --explain='{ me { email } }' --anonymous
+    gatehouse access --explain='{ __schema { types { name } } }' --anonymous --mode=production
 
 After a change of the schema's rules, to have it shown in review:
 

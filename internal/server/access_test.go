@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/graph"
 	"gatehouse/internal/policy"
+	"gatehouse/internal/store/storetest"
 )
 
 // altered returns Gatehouse with one part of its schema replaced.
@@ -111,6 +112,64 @@ func TestExplainKnowsTheSignIn(t *testing.T) {
 				t.Errorf("%s: no %q in\n%s", name, want, got)
 			}
 		}
+	}
+}
+
+// TestExplainKnowsWhoMayIntrospect: whether the schema may be asked about depends on the server's mode, and the command says what
+// a server in it answers.
+func TestExplainKnowsWhoMayIntrospect(t *testing.T) {
+	t.Parallel()
+	const query = "{ __schema { queryType { name } } }"
+	for _, mode := range []string{"development", "production"} {
+		var flags []string
+		if mode == "production" {
+			flags = inProduction
+		}
+		s := startServer(t, storetest.SQLite, flags...)
+		token := s.register(t, "ada@example.com")
+		for who, c := range map[string]struct {
+			token string
+			flags []string
+		}{
+			"nobody":   {"", []string{"--anonymous"}},
+			"somebody": {token, nil},
+		} {
+			answered := s.ask(t, c.token, query, nil)
+			permitted := answered.at("__schema", "queryType", "name") == "Query"
+			if permitted == (mode == "production" && who == "nobody") {
+				t.Fatalf("%s in %s: %s", who, mode, answered.Body)
+			}
+			args := append([]string{"access", "--explain=" + query, "--mode=" + mode}, c.flags...)
+			want := map[string]string{
+				"development": "Permitted.\n\npass: introspection\n    pass: open to everybody in development\n",
+				"production":  "Permitted.\n\npass: introspection\n    pass: signed in, in production\n",
+			}[mode]
+			if !permitted {
+				want = "Denied: nothing of the operation runs.\n\ndeny: introspection UNAUTHENTICATED\n    deny: signed in, in production\n"
+			}
+			if got, _ := callOf(t, gatehouse, args...); got != want {
+				t.Errorf("%s in %s: got\n%swant\n%s", who, mode, got, want)
+			}
+			got, _ := callOf(t, gatehouse, append(args, "--json")...)
+			var e explained
+			if err := json.Unmarshal([]byte(got), &e); err != nil || e.Permitted != permitted || e.Introspection == nil ||
+				e.Introspection.Decision != decide(permitted) || string(e.Introspection.Mode) != mode ||
+				!permitted && e.Introspection.Error["code"] != answered.code() {
+				t.Errorf("%s in %s: %v, %s", who, mode, err, got)
+			}
+		}
+	}
+	got, _ := callOf(t, gatehouse, "access", "--explain={ __typename }", "--anonymous", "--json")
+	if strings.Contains(got, "introspection") {
+		t.Errorf("__typename is no introspection: %s", got)
+	}
+	var out, said logBuffer
+	gatehouse.Run(t.Context(), Process{
+		Args: []string{"access", "--explain=" + query, "--anonymous"}, Stdout: &out, Stderr: &said, Now: wall,
+		Lookup: func(name string) (string, bool) { return "production", name == "MODE" },
+	})
+	if !strings.HasPrefix(out.String(), "Denied") {
+		t.Errorf("with MODE=production in the environment: %s%s", out.String(), said.String())
 	}
 }
 

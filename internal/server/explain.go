@@ -15,12 +15,22 @@ import (
 	"gatehouse/internal/auth"
 	"gatehouse/internal/operation"
 	"gatehouse/internal/policy"
+	"gatehouse/internal/settings"
 )
 
 // explained is what an operation comes to for a caller.
 type explained struct {
-	Permitted bool             `json:"permitted"`
-	Fields    []explainedField `json:"fields"`
+	Permitted bool `json:"permitted"`
+	// Introspection is nil where the operation does not ask about the schema.
+	Introspection *explainedIntrospection `json:"introspection,omitempty"`
+	Fields        []explainedField        `json:"fields"`
+}
+
+// explainedIntrospection is whether the caller may ask about the schema.
+type explainedIntrospection struct {
+	Decision decision       `json:"decision"`
+	Mode     settings.Mode  `json:"mode"` // of the server, which decides on it
+	Error    map[string]any `json:"error,omitempty"`
 }
 
 // explainedField is one field of the operation.
@@ -67,18 +77,19 @@ func (c *accessCommand) explain(p process, schema *ast.Schema, rules *policy.Eng
 	}
 	executor, err := operation.New(operation.Config{
 		Schema: schema, Policy: rules, Engine: unbound{}, Logger: slog.New(slog.DiscardHandler),
-		OncePerOperation: p.program.oncePerOperation(),
+		OpenIntrospection: opensIntrospection(c.Mode),
+		OncePerOperation:  p.program.oncePerOperation(),
 	})
 	if err != nil {
 		return err
 	}
-	explanations, refused := executor.Explain(caller, operation.Request{
+	found, refused := executor.Explain(caller, operation.Request{
 		Query: c.Explain, OperationName: c.Operation, Variables: variables,
 	})
 	if len(refused) > 0 {
 		return refusal(refused)
 	}
-	e := newExplained(explanations)
+	e := newExplained(found, c.Mode)
 	if c.JSON {
 		return writeJSON(p.Stdout, e)
 	}
@@ -125,9 +136,15 @@ func refusal(refused []*operation.Error) error {
 	return errors.New("the operation is refused before any rule is asked: " + strings.Join(messages, " "))
 }
 
-func newExplained(explanations []policy.Explanation) explained {
-	e := explained{Permitted: true, Fields: make([]explainedField, len(explanations))}
-	for i, x := range explanations {
+func newExplained(found *operation.Explained, mode settings.Mode) explained {
+	e := explained{Permitted: found.Closed == nil, Fields: make([]explainedField, len(found.Fields))}
+	if found.Introspects {
+		e.Introspection = &explainedIntrospection{Decision: decide(found.Closed == nil), Mode: mode}
+	}
+	if found.Closed != nil {
+		e.Introspection.Error = found.Closed.Extensions()
+	}
+	for i, x := range found.Fields {
 		f := explainedField{
 			Path: x.Path, Coordinate: x.Coordinate, Decision: decide(x.Passes), Public: x.Public, Rules: []explainedOne{},
 		}
@@ -153,6 +170,17 @@ func (e explained) String() string {
 		text.WriteString("Permitted.\n")
 	} else {
 		text.WriteString("Denied: nothing of the operation runs.\n")
+	}
+	if i := e.Introspection; i != nil {
+		fmt.Fprintf(&text, "\n%s: introspection", i.Decision)
+		if code, denied := i.Error["code"]; denied {
+			fmt.Fprintf(&text, " %s", code)
+		}
+		rule := "open to everybody in development"
+		if !opensIntrospection(i.Mode) {
+			rule = "signed in, in production"
+		}
+		fmt.Fprintf(&text, "\n    %s: %s\n", i.Decision, rule)
 	}
 	for _, f := range e.Fields {
 		path := make([]string, len(f.Path))

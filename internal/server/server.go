@@ -181,7 +181,7 @@ func assemble(
 	}
 	executor, err := operation.New(operation.Config{
 		Schema: schema, Policy: rules, Engine: engine, Logger: logger,
-		OpenIntrospection: cfg.Mode == settings.Development,
+		OpenIntrospection: opensIntrospection(cfg.Mode),
 		OncePerOperation:  program.oncePerOperation(),
 		Trusted:           documents, TrustedOnly: cfg.Mode == settings.Production,
 	})
@@ -217,6 +217,9 @@ func assemble(
 		},
 	}, nil
 }
+
+// opensIntrospection reports whether a server in the mode tells its schema to callers who are not signed in.
+func opensIntrospection(mode settings.Mode) bool { return mode == settings.Development }
 
 // clockEvery is how often the database's clock is read. Between two readings it goes on by itself.
 const clockEvery = time.Second
