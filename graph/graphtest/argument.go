@@ -26,7 +26,7 @@ type whose struct {
 
 // arguments writes the arguments of a hop: those that there have to be, and those that its owner rules name.
 func (w *writing) arguments(h hop) string {
-	account := bob.String()
+	account := eve.String()
 	if h.mine {
 		account = ada.String()
 	}

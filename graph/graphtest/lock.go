@@ -21,7 +21,7 @@ func EveryRuleIsLocked(t *testing.T, plan Plan) {
 	t.Helper()
 	schema, rules := plan.Compile(t, time.Now)
 	lock := rules.Lock()
-	tried := 0
+	tried, byType := 0, map[*ast.Definition]int{}
 	for at := range carriers(schema) {
 		original := carriers(schema)[at]
 		for what, changed := range looser(*original, at, plan.Registry.Vocabulary().Names()) {
@@ -29,6 +29,8 @@ func EveryRuleIsLocked(t *testing.T, plan Plan) {
 			must(t, err)
 			*carriers(again)[at] = changed
 			tried++
+			typeName, _, _ := strings.Cut(at, ".")
+			byType[schema.Types[typeName]]++
 			engine, err := policy.Compile(again, plan.Registry.Vocabulary(), time.Now)
 			if err == nil && bytes.Equal(engine.Lock(), lock) {
 				t.Errorf("%s: nobody notices that %s", at, what)
@@ -37,6 +39,11 @@ func EveryRuleIsLocked(t *testing.T, plan Plan) {
 	}
 	if tried < len(carriers(schema)) {
 		t.Errorf("%d changes at %d places", tried, len(carriers(schema)))
+	}
+	for _, root := range []*ast.Definition{schema.Query, schema.Mutation, schema.Subscription} {
+		if root != nil && byType[root] < 2*len(root.Fields) {
+			t.Errorf("%d changes of %s, which has %d fields", byType[root], root.Name, len(root.Fields))
+		}
 	}
 	t.Logf("%d changes", tried)
 }

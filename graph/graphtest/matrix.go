@@ -30,7 +30,7 @@ func (c *Counter) Execute(context.Context, operation.Request) operation.Result {
 	return operation.Result{Data: json.RawMessage("{}")}
 }
 
-// Subscribe counts, once it is taken from.
+// Subscribe counts, once it is taken from. It has one event to tell of.
 func (c *Counter) Subscribe(ctx context.Context, req operation.Request) iter.Seq[operation.Result] {
 	return func(yield func(operation.Result) bool) { yield(c.Execute(ctx, req)) }
 }
@@ -42,6 +42,7 @@ func (c *Counter) Calls() int64 { return c.calls.Load() }
 var (
 	ada  = id.ID{6: 0x70, 8: 0x80, 15: 0xad}
 	bob  = id.ID{6: 0x70, 8: 0x80, 15: 0xb0}
+	eve  = id.ID{6: 0x70, 8: 0x80, 15: 0xe7} // who never asks
 	noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 )
 
@@ -50,7 +51,8 @@ var (
 // written in every style, for everybody who has to be refused and for the least privileged caller who has not.
 //
 // All of it comes from the schema. Nothing may run for whoever is refused, and the refusal has to name the place. So that
-// every type can also stand behind an interface and a union, both are added to the schema.
+// every type can also stand behind an interface and a union, and in a subscription as well as in a query, fields that return
+// both are added to the schema. Everything is sent in both manners that there are, for one answer and for a stream of them.
 func Matrix(t *testing.T, plan Plan) {
 	t.Helper()
 	plan.SDL += abstract(t, plan)
@@ -67,7 +69,7 @@ func Matrix(t *testing.T, plan Plan) {
 			for _, style := range styles {
 				query, variables := m.write(way, shape, style)
 				operations++
-				requests += m.try(t, attempt{way, shape.name, style, query, variables})
+				requests += m.try(t, attempt{way, shape, style, query, variables})
 			}
 		}
 	}
@@ -93,19 +95,24 @@ func abstract(t *testing.T, plan Plan) string {
 	}
 	text.WriteString("union MatrixUnion = " + strings.Join(members, " | ") + "\n")
 	var roots []string
-	for _, root := range []*ast.Definition{schema.Query, schema.Mutation} {
-		if root != nil {
-			roots = append(roots, root.Name)
-			text.WriteString("extend type " + root.Name + " implements MatrixRoot {\n" +
-				"  matrixRoot: ID @public(reason: \"Leads nowhere.\")\n}\n")
+	for _, root := range []*ast.Definition{schema.Query, schema.Mutation, schema.Subscription} {
+		if root == nil {
+			continue
 		}
+		roots = append(roots, root.Name)
+		open := ` @public(reason: "Leads everywhere.")`
+		if root.Directives.ForName("auth") != nil {
+			open = " @auth" // a rule that binds the whole type leaves nothing public
+		}
+		text.WriteString("extend type " + root.Name + " implements MatrixRoot {\n  matrixRoot: ID" + open + "\n")
+		if root != schema.Mutation {
+			text.WriteString("  matrixInterface: MatrixInterface" + open + "\n  matrixTwin: MatrixTwin" + open + "\n" +
+				"  matrixUnion: MatrixUnion" + open + "\n  matrixOwn: MatrixInterface @own" + open + "\n" +
+				"  matrixOf(id: ID!): MatrixInterface @auth(owner: \"args.id\")\n")
+		}
+		text.WriteString("}\n")
 	}
 	text.WriteString("interface MatrixRoot { matrixRoot: ID }\nunion MatrixRoots = " + strings.Join(roots, " | ") + "\n")
-	text.WriteString("extend type Query {\n")
-	for _, field := range []string{"matrixInterface: MatrixInterface", "matrixTwin: MatrixTwin", "matrixUnion: MatrixUnion"} {
-		text.WriteString("  " + field + " @public(reason: \"Leads everywhere.\")\n")
-	}
-	text.WriteString("}\n")
 	return text.String()
 }
 
@@ -120,16 +127,17 @@ type matrix struct {
 	vocabulary *auth.Vocabulary
 	engine     *Counter
 	executor   *operation.Executor
-	tried      map[string]map[string]int // protected coordinate → who → how often they were refused there
-	refused    map[string]map[string]int // protected coordinate → shape or style → how often somebody was refused in it
+	tried      map[string]map[string]int // protected place → who → how often they were refused there
+	refused    map[string]map[string]int // protected place → shape or style → how often somebody was refused in it
 }
 
 // attempt is one operation: how it goes where, and how it is written.
 type attempt struct {
-	way          []hop
-	shape, style string
-	query        string
-	variables    map[string]any
+	way       []hop
+	shape     shape
+	style     string
+	query     string
+	variables map[string]any
 }
 
 // standing is who a caller is, in the words of a schema.
@@ -148,50 +156,86 @@ type suspect struct {
 	refusal  *fault.Error
 }
 
-// try sends an operation for all kinds of callers and returns how many.
+// try sends an operation for all kinds of callers, in either manner, and returns how many requests that were.
 func (m *matrix) try(t *testing.T, a attempt) int {
 	t.Helper()
-	way, query := a.way, a.query
-	all := m.suspects(way)
-	last := way[len(way)-1]
-	at := last.coordinate()
+	all := m.suspects(a.way)
 	for _, s := range all {
-		permitted := !slices.ContainsFunc(way, func(h hop) bool { return !h.admits(s.standing) })
-		caller := m.caller(s)
-		before := m.engine.Calls()
-		r := m.executor.Execute(auth.NewContext(t.Context(), caller), operation.Request{Query: query, Variables: a.variables})
-		ran := m.engine.Calls() - before
-		if permitted {
-			if r.Stage != operation.Executed || ran != 1 {
-				t.Errorf("%s, %s: %v, and %d ran\n%s\n%v", at, s.who, r.Stage, ran, query, told(r))
-			}
-			m.count(last, "permitted")
-			continue
-		}
-		if ran != 0 || r.Data != nil || r.Stage != operation.Denied && r.Stage != operation.Refused {
-			t.Errorf("%s, %s: %v, and %d ran\n%s\n%v", at, s.who, r.Stage, ran, query, told(r))
-		}
-		if m.unseen(way, caller) {
-			if !s.keptInTheDark(r) {
-				t.Errorf("%s, %s: %v tells of what is hidden\n%s\n%v", at, s.who, r.Stage, query, told(r))
-			}
-			m.count(last, s.who, a.shape, a.style)
-			continue
-		}
-		if r.Stage == operation.Refused {
-			t.Errorf("%s, %s: refused, and nothing on the way is hidden\n%s\n%v", at, s.who, query, told(r))
-		}
-		named := slices.ContainsFunc(r.Errors, func(e *operation.Error) bool {
-			return e.Extensions["coordinate"] == at && len(e.Path) == len(way) && last.says(s, e.Extensions)
-		})
-		if admitted := last.admits(s.standing); named == admitted {
-			t.Errorf("%s, %s: that it is among the denials is %v\n%s\n%v", at, s.who, named, query, told(r))
-		} else if !admitted {
-			m.count(last, s.who, a.shape, a.style)
+		for _, stream := range []bool{false, true} {
+			m.send(t, a, s, stream)
 		}
 	}
-	return len(all)
+	return 2 * len(all)
 }
+
+// send sends an operation for a suspect, to be answered once or with a stream, and judges the answer.
+func (m *matrix) send(t *testing.T, a attempt, s suspect, stream bool) {
+	t.Helper()
+	way, last := a.way, a.way[len(a.way)-1]
+	at := last.coordinate()
+	caller := m.caller(s)
+	ctx, request := auth.NewContext(t.Context(), caller), operation.Request{Query: a.query, Variables: a.variables}
+	before := m.engine.Calls()
+	var r *operation.Response
+	if stream {
+		responses := slices.Collect(m.executor.Subscribe(ctx, request))
+		if len(responses) != 1 {
+			t.Fatalf("%s, %s: %d responses\n%s", at, s.who, len(responses), a.query)
+		}
+		r = responses[0]
+	} else {
+		r = m.executor.Execute(ctx, request)
+	}
+	ran := m.engine.Calls() - before
+	fail := func(format string, with ...any) {
+		t.Helper()
+		t.Errorf("%s, %s, stream %v: "+format+"\n%s\n%v", slices.Concat([]any{at, s.who, stream}, with, []any{a.query, told(r)})...)
+	}
+	if m.subscribes(way) && (!stream || a.shape.conditional() && len(way) == 1) {
+		// Nobody may send it so.
+		if ran != 0 || r.Data != nil || r.Stage != operation.Refused && !s.keptInTheDark(r) {
+			fail("%v, and %d ran", r.Stage, ran)
+		}
+		if stream {
+			m.count(way, everybody, a.shape.name, a.style)
+		}
+		return
+	}
+	if !slices.ContainsFunc(way, func(h hop) bool { return !h.admits(s.standing) }) {
+		if r.Stage != operation.Executed || ran != 1 {
+			fail("%v, and %d ran", r.Stage, ran)
+		}
+		m.count(way, "permitted")
+		return
+	}
+	if ran != 0 || r.Data != nil || r.Stage != operation.Denied && r.Stage != operation.Refused {
+		fail("%v, and %d ran", r.Stage, ran)
+	}
+	if m.unseen(way, caller) {
+		if !s.keptInTheDark(r) {
+			fail("%v tells of what is hidden", r.Stage)
+		}
+		m.count(way, s.who, a.shape.name, a.style)
+		return
+	}
+	if r.Stage == operation.Refused {
+		fail("refused, and nothing on the way is hidden")
+	}
+	named := slices.ContainsFunc(r.Errors, func(e *operation.Error) bool {
+		return e.Extensions["coordinate"] == at && len(e.Path) == len(way) && last.says(s, e.Extensions)
+	})
+	if admitted := last.admits(s.standing); named == admitted {
+		fail("that it is among the denials is %v", named)
+	} else if !admitted {
+		m.count(way, s.who, a.shape.name, a.style)
+	}
+}
+
+// everybody is who is refused where it does not matter who asks.
+const everybody = "everybody"
+
+// subscribes reports whether a way begins at Subscription.
+func (m *matrix) subscribes(way []hop) bool { return way[0].on == m.schema.Subscription }
 
 // keptInTheDark reports whether a response gives nothing away to a suspect who does not see what they asked for: it is that to an
 // unknown field. Whoever sent a credential that is no good is told so instead, since with a good one they might see more.
@@ -237,11 +281,12 @@ func (m *matrix) unseen(way []hop, caller *auth.Caller) bool {
 }
 
 // count notes whom something happened to at a place that is protected, and how it was written if they were refused.
-func (m *matrix) count(last hop, who string, written ...string) {
+func (m *matrix) count(way []hop, who string, written ...string) {
+	last := way[len(way)-1]
 	if len(last.binds) == 0 {
 		return
 	}
-	at := last.coordinate()
+	at := place(last, m.subscribes(way))
 	if m.tried[at] == nil {
 		m.tried[at], m.refused[at] = map[string]int{}, map[string]int{}
 	}
@@ -249,6 +294,14 @@ func (m *matrix) count(last hop, who string, written ...string) {
 	for _, how := range written {
 		m.refused[at][how]++
 	}
+}
+
+// place returns what the end of a way is called where it matters whether the way begins at Subscription.
+func place(last hop, subscribed bool) string {
+	if subscribed {
+		return last.coordinate() + " in a subscription"
+	}
+	return last.coordinate()
 }
 
 // suspects returns the least privileged caller who passes the whole way, those who fall short of it by one thing, and the
@@ -327,44 +380,57 @@ func (m *matrix) check(t *testing.T) {
 		t.Error("nothing in the schema is protected")
 	}
 	for _, def := range m.schema.Types {
-		if def.BuiltIn || def.Kind != ast.Object && def.Kind != ast.Interface || def == m.schema.Subscription {
+		if def.BuiltIn || def.Kind != ast.Object && def.Kind != ast.Interface || def.Name == "MatrixRoot" { // no field returns it
 			continue
 		}
 		for _, field := range append(slices.Clone(def.Fields), nil) {
-			h := hop{on: def, field: field}
-			if field != nil && strings.HasPrefix(field.Name, "__") {
+			h := hop{on: def, field: field, binds: m.binding(def, field)}
+			if len(h.binds) == 0 || field != nil && strings.HasPrefix(field.Name, "__") {
 				continue
 			}
-			h.binds = m.binding(def, field)
-			if len(h.binds) == 0 {
-				continue
+			if def != m.schema.Subscription {
+				m.checkPlace(t, h, false)
 			}
-			wanted := []string{"no token", "expired", "revoked", "invalid", "permitted"}
-			for _, b := range h.binds {
-				if b.has("scopes") || b.has("orScopes") {
-					wanted = append(wanted, "scope missing")
-				}
-				if b.has("owner") {
-					wanted = append(wanted, "another user")
-				}
-				if b.has("maxAge") {
-					wanted = append(wanted, "stale")
-				}
-				if b.has("acr") {
-					wanted = append(wanted, "weakly proved")
-				}
+			// Subscription has no __typename: nothing on it can be asked for but its fields.
+			if m.schema.Subscription != nil && def != m.schema.Query && def != m.schema.Mutation &&
+				(def != m.schema.Subscription || field != nil) {
+				m.checkPlace(t, h, true)
 			}
-			for _, who := range wanted {
-				if m.tried[h.coordinate()][who] == 0 {
-					t.Errorf("%s: the matrix has no case of: %s", h.coordinate(), who)
-				}
-			}
-			shapes := []string{plainly, aliased, inFragment, onInterface, onUnion, underInclude, underSkip}
-			for _, how := range append(shapes, styles...) {
-				if m.refused[h.coordinate()][how] == 0 {
-					t.Errorf("%s: nobody is refused: %s", h.coordinate(), how)
-				}
-			}
+		}
+	}
+}
+
+// checkPlace holds what was tried at one place against what binds it.
+func (m *matrix) checkPlace(t *testing.T, h hop, subscribed bool) {
+	t.Helper()
+	at := place(h, subscribed)
+	wanted := []string{"no token", "expired", "revoked", "invalid", "permitted"}
+	if h.on == m.schema.Subscription {
+		wanted = append(wanted, everybody)
+	}
+	for _, b := range h.binds {
+		if b.has("scopes") || b.has("orScopes") {
+			wanted = append(wanted, "scope missing")
+		}
+		if b.has("owner") {
+			wanted = append(wanted, "another user")
+		}
+		if b.has("maxAge") {
+			wanted = append(wanted, "stale")
+		}
+		if b.has("acr") {
+			wanted = append(wanted, "weakly proved")
+		}
+	}
+	for _, who := range wanted {
+		if m.tried[at][who] == 0 {
+			t.Errorf("%s: the matrix has no case of: %s", at, who)
+		}
+	}
+	shapes := []string{plainly, aliased, inFragment, onInterface, onUnion, underInclude, underSkip}
+	for _, how := range append(shapes, styles...) {
+		if m.refused[at][how] == 0 {
+			t.Errorf("%s: nobody is refused: %s", at, how)
 		}
 	}
 }

@@ -195,11 +195,27 @@ func (m *matrix) objects(def *ast.Definition) []*ast.Definition {
 	return all
 }
 
-// ways returns, for every field of every type and whosever the object is that has it, a shortest way that leads there.
+// within returns the objects that a type can be, and the interfaces of nothing else: what a fragment can narrow it to, or itself.
+func (m *matrix) within(def *ast.Definition) []*ast.Definition {
+	all := m.objects(def)
+	inside := slices.Clone(all)
+	for _, name := range slices.Sorted(maps.Keys(m.schema.Types)) {
+		one := m.schema.Types[name]
+		outside := func(object *ast.Definition) bool { return !slices.Contains(inside, object) }
+		if one.Kind == ast.Interface && !slices.ContainsFunc(m.objects(one), outside) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// ways returns, for every field of every type and whosever the object is that has it, a shortest way that leads there, and a
+// shortest one that begins at Subscription.
 func (m *matrix) ways() [][]hop {
 	type place struct {
-		def   *ast.Definition
-		owned ownership
+		def        *ast.Definition
+		owned      ownership
+		subscribed bool
 	}
 	seen := map[place]bool{}
 	var all, front [][]hop
@@ -210,7 +226,7 @@ func (m *matrix) ways() [][]hop {
 		}
 		seen[at] = true
 		for _, field := range append(slices.Clone(at.def.Fields), nil) {
-			if field != nil && strings.HasPrefix(field.Name, "__") {
+			if field != nil && strings.HasPrefix(field.Name, "__") || field == nil && at.def == m.schema.Subscription {
 				continue
 			}
 			h := hop{
@@ -233,18 +249,19 @@ func (m *matrix) ways() [][]hop {
 			}
 		}
 	}
-	arrive(nil, place{m.schema.Query, callers})
-	if m.schema.Mutation != nil {
-		arrive(nil, place{m.schema.Mutation, callers})
+	for _, root := range []*ast.Definition{m.schema.Query, m.schema.Mutation, m.schema.Subscription} {
+		if root != nil {
+			arrive(nil, place{root, callers, root == m.schema.Subscription})
+		}
 	}
 	for len(front) > 0 {
 		way := front[0]
 		front = front[1:]
 		last := way[len(way)-1]
 		returns := m.schema.Types[last.field.Type.Name()]
-		for _, def := range append(m.objects(returns), returns) {
-			if def.Kind != ast.Union && !isRoot(m.schema, def) {
-				arrive(way, place{def, last.gives()})
+		for _, def := range m.within(returns) {
+			if !isRoot(m.schema, def) {
+				arrive(way, place{def, last.gives(), m.subscribes(way)})
 			}
 		}
 	}
@@ -258,6 +275,9 @@ var styles = []string{"literals", "variables inside", "variables' defaults insid
 // shape is a way to select a field. In its text FIELD stands for the field with its arguments, T for the type that has it, REST
 // for what it selects; what follows # are fragments.
 type shape struct{ name, text string }
+
+// conditional reports whether the field may be left out.
+func (s shape) conditional() bool { return s.name == underInclude || s.name == underSkip }
 
 // The names of the shapes that every field has to be tried in, beside the styles of arguments.
 const (
@@ -328,8 +348,11 @@ func (m *matrix) write(way []hop, in shape, style string) (query string, variabl
 		}
 	}
 	head := "query"
-	if way[0].on == m.schema.Mutation {
+	switch way[0].on {
+	case m.schema.Mutation:
 		head = "mutation"
+	case m.schema.Subscription:
+		head = "subscription"
 	}
 	if len(w.defined) > 0 {
 		head += "(" + strings.Join(w.defined, ", ") + ")"
