@@ -17,7 +17,9 @@ func TestPlayground(t *testing.T) {
 	output(t.Context(), t, root, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
 
 	folder := filepath.Join(root, "web", "playground")
+	install(t, "browser")
 	t.Setenv("GATEHOUSE", binary)
+	t.Setenv("TMPDIR", t.TempDir())
 	cmd := exec.CommandContext(t.Context(), "npm", "test", "--silent")
 	cmd.Dir = folder
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -22,14 +22,25 @@ export type Ending = "none" | "loggedOut" | "revoked" | "ended";
 
 /** What a page shows. A new object for each change, so that it can be compared by identity. */
 export type State =
-  | { signedIn: true; accessToken: string | null; refreshToken: string | null; expiresAt: number }
+  | {
+      signedIn: true;
+      /** The same in all tabs for as long as somebody is signed in; another one is somebody else, maybe. */
+      id: string;
+      accessToken: string | null;
+      refreshToken: string | null;
+      /** When the access token ends, in ms, by this machine's clock. */
+      expiresAt: number;
+    }
   | { signedIn: false; because: Ending };
 
 export interface Options {
   /** Where GraphQL answers. */
   endpoint: string;
-  /** Who keeps the refresh token: this page, or the browser in a cookie that no script can read. */
-  mode?: "bearer" | "cookie";
+  /**
+   * Who keeps the refresh token: this page, or the browser in a cookie that no script can read. Pages of the server itself can
+   * leave it to the server, which has COOKIE_MODE for that.
+   */
+  mode?: "bearer" | "cookie" | "server";
   /** The name under which tabs share the session. */
   name?: string;
   /** Whether the access token is renewed shortly before it ends while the page is visible; else when it is next needed. */
@@ -43,7 +54,19 @@ export interface Options {
 /** An answer of GraphQL, as far as a session looks into it. */
 export interface Answer {
   data?: Record<string, unknown> | null;
-  errors?: { message: string; extensions?: { code?: string; reason?: string } }[];
+  errors?: { message: string; extensions?: { code?: string; reason?: string; retryAfter?: number } }[];
+}
+
+/** There was no answer, or none of Gatehouse: the line, a proxy or the server itself failed. The session goes on. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable";
+  /** How many seconds the server asks to be left alone; 0 where it did not say. */
+  readonly retryAfter: number;
+
+  constructor(message: string, retryAfter = 0, options?: ErrorOptions) {
+    super(message, options);
+    this.retryAfter = retryAfter;
+  }
 }
 
 export interface GraphQLRequest {
@@ -60,26 +83,47 @@ const documents = {
   logout: "mutation Logout($input: LogoutInput!) { logout(input: $input) { endedSessions userErrors { code message } } }",
 };
 
-/** How long to wait before a refresh that got no answer is tried again, in ms: well within the server's grace period. */
+/** How long to wait before a refresh that got no answer is tried again, in ms. */
 const retries = [250, 1000, 3000];
 
-/** The longest and the shortest time before its end that an access token is renewed, in ms; a tenth of its life in between. */
+/**
+ * How long after the first try a refresh is still tried again, in ms: within the server's grace period, 30 s by default. Later a
+ * refresh token whose successor was lost on the way counts as stolen.
+ */
+const retryable = 25_000;
+
+/** How long the server may take to answer, in ms. It gives up by itself a little earlier. */
+const patience = 15_000;
+
+/** How long before its end an access token is renewed, in ms: a tenth of what is left, and no more than this. */
 const longestMargin = 30_000;
-const shortestMargin = 1000;
+
+/** The least and the most that a timer waits, in ms. The least keeps tokens of no length from being renewed without a pause. */
+const shortestWait = 1000;
+const longestWait = 2 ** 31 - 1;
+
+/** How long the storage may take to tell other tabs what was written, in ms: locks are passed on faster. */
+const settling = 50;
+
+/** How many of its latest access tokens a tab knows as those of the present sign-in. */
+const remembered = 8;
 
 export class Session {
   readonly #endpoint: string;
-  readonly #mode: "bearer" | "cookie";
+  readonly #mode: "bearer" | "cookie" | "server";
   readonly #name: string;
   readonly #renewEarly: boolean;
   readonly #fetch: typeof globalThis.fetch;
-  readonly #storage: Storage;
   readonly #locks: LockManager | undefined;
   readonly #now: () => number;
   readonly #listeners = new Set<() => void>();
+  #storage: Pick<Storage, "getItem" | "setItem">;
   #state: State = { signedIn: false, because: "none" };
+  #ends = 0; // when the access token does, by the clock that nobody sets
+  #tokens: string[] = []; // access tokens of the present sign-in, the last one last
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #refreshing: Promise<string | null> | undefined;
+  #refreshing: { id: string; next: Promise<string | null>; interrupt: AbortController } | undefined;
+  #last: Promise<unknown> = Promise.resolve(); // what this tab does alone, where there are no locks
 
   constructor(options: Options) {
     this.#endpoint = options.endpoint;
@@ -87,13 +131,14 @@ export class Session {
     this.#name = options.name ?? "gatehouse.session";
     this.#renewEarly = options.renewEarly ?? true;
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
-    this.#storage = options.storage ?? globalThis.localStorage;
+    this.#storage = options.storage ?? shared() ?? memory();
     // Outside a secure context there are none. Two tabs may then refresh at once, which the server's grace period forgives.
     this.#locks = "locks" in options ? options.locks : globalThis.navigator?.locks;
     this.#now = options.now ?? Date.now;
     this.#read();
     globalThis.addEventListener?.("storage", this.#onStorage);
-    globalThis.document?.addEventListener("visibilitychange", this.#schedule);
+    globalThis.addEventListener?.("pageshow", this.#onWake);
+    globalThis.document?.addEventListener("visibilitychange", this.#onWake);
     this.#schedule();
   }
 
@@ -101,7 +146,8 @@ export class Session {
   close(): void {
     clearTimeout(this.#timer);
     globalThis.removeEventListener?.("storage", this.#onStorage);
-    globalThis.document?.removeEventListener("visibilitychange", this.#schedule);
+    globalThis.removeEventListener?.("pageshow", this.#onWake);
+    globalThis.document?.removeEventListener("visibilitychange", this.#onWake);
     this.#listeners.clear();
   }
 
@@ -109,11 +155,19 @@ export class Session {
     return this.#state;
   }
 
+  /** Whether accessToken has to ask the server: somebody is signed in, and no access token is at hand that is still good. */
+  get stale(): boolean {
+    const state = this.#state;
+    if (!state.signedIn) return false;
+    // One clock may be set, and the other stands still while the machine sleeps.
+    return state.accessToken === null || state.expiresAt <= this.#now() || this.#ends <= performance.now();
+  }
+
   /** Calls listener after each change, until the returned function is called. */
-  subscribe(listener: () => void): () => void {
+  readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
-  }
+  };
 
   /** Opens an account and signs in; returns what stands in the way. */
   register(input: { email: string; password: string; username?: string; name?: string }): Promise<UserError[]> {
@@ -125,35 +179,54 @@ export class Session {
     return this.#enter("login", input);
   }
 
-  /** Signs out here and in all tabs, also where the server cannot be told. With everywhere, on all devices. */
+  /**
+   * In cookie mode, signs in where the browser has the cookie of a session that this page knows nothing of: a page of another
+   * origin began it, or the storage was cleared. To be called once, at the start.
+   */
+  async restore(): Promise<void> {
+    const unknown = () => this.#storage.getItem(this.#name) === null;
+    if (this.#mode !== "cookie" || !unknown()) return;
+    await this.#exclusively(async () => {
+      if (!unknown()) return;
+      const { tokens } = await this.#send("refresh", {});
+      if (tokens) this.adopt(tokens);
+    });
+  }
+
+  /**
+   * Signs out here and in all tabs; with everywhere, on all devices. Throws where the server could not be told. This page has
+   * forgotten its tokens then all the same, unless what was to end is beyond it: a cookie, or the other devices' sessions.
+   */
   async logout(everywhere = false): Promise<void> {
+    this.#refreshing?.interrupt.abort(); // any of the session's refresh tokens ends it
     await this.#exclusively(async () => {
       const state = this.#read();
       if (!state.signedIn) return;
       const input = { everywhere, ...(state.refreshToken ? { refreshToken: state.refreshToken } : {}) };
+      let because: Ending = "loggedOut";
       try {
-        await this.#post({ query: documents.logout, variables: { input } }, state.accessToken);
-      } finally {
-        this.#set({ signedIn: false, because: "loggedOut" });
+        const { userErrors } = await this.#send("logout", input, state);
+        if (everywhere && userErrors.length > 0) because = "ended"; // too late to speak for the others
+      } catch (error) {
+        if (state.refreshToken !== null && !everywhere) this.#set({ signedIn: false, because });
+        throw error;
       }
+      this.#set({ signedIn: false, because });
     });
   }
 
-  /** Takes over tokens that came in another way. */
-  adopt(tokens: Tokens): void {
-    this.#set({
-      signedIn: true,
-      accessToken: tokens.accessToken,
-      refreshToken: this.#mode === "bearer" ? tokens.refreshToken : null,
-      expiresAt: this.#now() + tokens.expiresIn * 1000,
-    });
+  /** Takes over tokens that came in another way. This counts as signing in, because they may be anybody's. */
+  adopt(tokens: Tokens | null | undefined): void {
+    if (tokens) this.#hold(tokens, `${this.#now().toString(36)}-${Math.random().toString(36).slice(2)}`);
   }
 
   /** Returns an access token that has not ended, refreshing where need be; null where nobody is signed in. */
   async accessToken(): Promise<string | null> {
     const state = this.#state;
     if (!state.signedIn) return null;
-    return this.#fresh(state) ? state.accessToken : this.refresh(state.accessToken);
+    if (!this.stale) return state.accessToken;
+    const next = await this.refresh(state.accessToken);
+    return next === null && this.#isAnother(state) ? this.accessToken() : next;
   }
 
   /**
@@ -161,10 +234,18 @@ export class Session {
    * however many tabs, one of them asks the server. Throws where the server cannot be reached: the session goes on.
    */
   refresh(stale: string | null): Promise<string | null> {
-    this.#refreshing ??= this.#exclusively(() => this.#renew(stale)).finally(() => {
-      this.#refreshing = undefined;
-    });
-    return this.#refreshing;
+    const state = this.#state;
+    if (!state.signedIn) return Promise.resolve(null);
+    if (this.#refreshing?.id === state.id) return this.#refreshing.next;
+    const interrupt = new AbortController();
+    const next = this.#exclusively(() => this.#renew(state.id, stale, interrupt.signal));
+    const refreshing = { id: state.id, next, interrupt };
+    this.#refreshing = refreshing;
+    const done = () => {
+      if (this.#refreshing === refreshing) this.#refreshing = undefined;
+    };
+    next.then(done, done);
+    return next;
   }
 
   /**
@@ -176,7 +257,10 @@ export class Session {
     const answer = await this.#post(request, token, headers);
     if (token === null) return answer;
     const next = await this.refused(token, denial(answer));
-    return next === null ? answer : this.#post(request, next, headers);
+    if (next === null) return answer;
+    const again = await this.#post(request, next, headers);
+    if (denial(again) === "REVOKED") await this.refused(next, "REVOKED");
+    return again;
   }
 
   /** Sends a request with headers that have a credential of their own, or none. */
@@ -185,103 +269,166 @@ export class Session {
   }
 
   /**
-   * Is told that the server refused token, for the reason in the error's extensions. Returns another token to try with; null where
-   * there is none.
+   * Is told that the server refused token, for the reason in the error's extensions. Returns another token to try with; null
+   * where there is none, or somebody has signed in since: what one user has asked is not asked again as another.
    */
   async refused(token: string, reason: string | undefined): Promise<string | null> {
     if (reason !== "EXPIRED" && reason !== "INVALID" && reason !== "REVOKED") return null;
     const state = this.#read();
-    if (!state.signedIn) return null;
-    // Another tab has signed in anew since.
-    if (state.accessToken !== null && state.accessToken !== token && this.#fresh(state)) return state.accessToken;
+    if (!state.signedIn || !this.#tokens.includes(token)) return null;
     if (reason === "REVOKED") {
-      this.#set({ signedIn: false, because: "revoked" });
+      await this.#exclusively(async () => {
+        this.#read(); // another tab may be logging out
+        if (!this.#isAnother(state)) this.#set({ signedIn: false, because: "revoked" });
+      });
       return null;
     }
-    return this.refresh(token);
+    return state.accessToken !== token && !this.stale ? state.accessToken : this.refresh(token);
   }
 
-  async #enter(mutation: "register" | "login", input: unknown): Promise<UserError[]> {
-    const answer = await this.#post({ query: documents[mutation], variables: { input } }, null);
-    const payload = payloadOf(answer, mutation);
-    if (payload.tokens) await this.#exclusively(async () => this.adopt(payload.tokens!));
-    return payload.userErrors;
-  }
-
-  async #renew(stale: string | null): Promise<string | null> {
-    const state = this.#read(); // another tab may have been here before, while this one waited for its turn
-    if (!state.signedIn) return null;
-    if (state.accessToken !== null && state.accessToken !== stale && this.#fresh(state)) return state.accessToken;
-    const input = state.refreshToken ? { refreshToken: state.refreshToken } : {};
-    const { tokens } = payloadOf(await this.#persistently({ query: documents.refresh, variables: { input } }), "refresh");
-    if (tokens) {
+  // The server is asked while no other tab asks it, so that the cookie and what the tabs know are the same user's.
+  #enter(mutation: "register" | "login", input: object): Promise<UserError[]> {
+    return this.#exclusively(async () => {
+      const { tokens, userErrors } = await this.#send(mutation, input);
       this.adopt(tokens);
-      return tokens.accessToken;
+      return userErrors;
+    });
+  }
+
+  async #renew(id: string, stale: string | null, interrupt: AbortSignal): Promise<string | null> {
+    const state = this.#read(); // another tab may have been here before, while this one waited for its turn
+    if (!state.signedIn || state.id !== id) return null;
+    if (state.accessToken !== stale && !this.stale) return state.accessToken;
+    let tokens: Tokens | null;
+    try {
+      ({ tokens } = await this.#persistently(state, interrupt));
+    } catch (error) {
+      if (interrupt.aborted) return null;
+      throw error;
     }
     const now = this.#read();
+    if (this.#isAnother(state)) return null; // where there are no locks, another tab can have changed it meanwhile
+    if (tokens) {
+      this.#hold(tokens, id);
+      return tokens.accessToken;
+    }
     if (now.signedIn && now.refreshToken !== state.refreshToken) return now.accessToken; // a tab without locks was faster
     this.#set({ signedIn: false, because: "ended" });
     return null;
   }
 
   /** Sends a refresh again where no answer came: within the grace period the same successor is handed out. */
-  async #persistently(request: GraphQLRequest): Promise<Answer> {
-    for (const wait of retries) {
+  async #persistently(state: SignedIn, interrupt: AbortSignal): Promise<Payload> {
+    const input = state.refreshToken ? { refreshToken: state.refreshToken } : {};
+    const began = performance.now();
+    for (const least of retries) {
       try {
-        const answer = await this.#post(request, null);
-        if (answer.errors?.[0]?.extensions?.code !== "SERVICE_UNAVAILABLE") return answer;
-      } catch {
-        // No answer is no verdict.
+        return await this.#send("refresh", input, { ...state, accessToken: null }, interrupt);
+      } catch (error) {
+        const wait = error instanceof Unreachable ? Math.max(least, error.retryAfter * 1000) : Infinity;
+        if (interrupt.aborted || performance.now() - began + wait > retryable) throw error;
+        await pause(wait, interrupt);
+        interrupt.throwIfAborted();
       }
-      await new Promise((resolve) => setTimeout(resolve, wait));
     }
-    return this.#post(request, null);
+    return this.#send("refresh", input, { ...state, accessToken: null }, interrupt);
   }
 
-  async #post(request: GraphQLRequest, token: string | null, headers: Record<string, string> = {}): Promise<Answer> {
-    const response = await this.#fetch(this.#endpoint, {
-      method: "POST",
-      credentials: this.#mode === "cookie" ? "include" : "same-origin",
-      headers: {
-        Accept: "application/graphql-response+json, application/json;q=0.9",
-        "Content-Type": "application/json",
-        "Gatehouse-Session": this.#mode,
-        ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
-        ...headers,
-      },
-      body: JSON.stringify(request),
-    });
-    return (await response.json()) as Answer;
+  /** Sends one of the session's own mutations, for whoever is signed in. */
+  async #send(mutation: keyof typeof documents, input: object, as?: SignedIn, interrupt?: AbortSignal): Promise<Payload> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(new DOMException("The server takes too long.", "TimeoutError")), patience);
+    // Whatever the server would do for a page that says nothing: a refresh token that the page has is in no cookie.
+    const headers: Record<string, string> = this.#mode === "server" && as?.refreshToken ? { "Gatehouse-Session": "bearer" } : {};
+    try {
+      const signal = interrupt ? AbortSignal.any([interrupt, limit.signal]) : limit.signal;
+      const request = { query: documents[mutation], variables: { input } };
+      return payloadOf(await this.#post(request, as?.accessToken ?? null, headers, signal), mutation);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #post(
+    request: GraphQLRequest,
+    token: string | null,
+    headers: Record<string, string>,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    let response: Response;
+    let text: string;
+    try {
+      response = await this.#fetch(this.#endpoint, {
+        method: "POST",
+        credentials: this.#mode === "cookie" ? "include" : "same-origin",
+        headers: {
+          Accept: "application/graphql-response+json, application/json;q=0.9",
+          "Content-Type": "application/json",
+          ...(this.#mode === "server" ? {} : { "Gatehouse-Session": this.#mode }),
+          ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
+          ...headers,
+        },
+        body: JSON.stringify(request),
+        ...(signal ? { signal } : {}),
+      });
+      text = await response.text();
+    } catch (error) {
+      throw new Unreachable("The server cannot be reached.", 0, { cause: error });
+    }
+    const answer = answerIn(text);
+    if (answer) return answer;
+    const wait = Number(response.headers.get("Retry-After"));
+    throw new Unreachable(`The server cannot be reached: what is there answers ${response.status}.`, wait > 0 ? wait : 0);
   }
 
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
-    return this.#locks ? (this.#locks.request(this.#name, work) as Promise<T>) : work();
+    return new Promise((resolve, reject) => {
+      const turn = () => work().then(resolve, reject);
+      if (!this.#locks) this.#last = this.#last.then(turn);
+      else this.#locks.request(this.#name, () => turn().then(() => pause(settling))).catch(reject);
+    });
   }
 
-  #fresh(state: State & { signedIn: true }): boolean {
-    return state.accessToken !== null && state.expiresAt > this.#now();
+  /** Whether somebody else is signed in than before, or nobody. */
+  #isAnother(before: SignedIn): boolean {
+    return !this.#state.signedIn || this.#state.id !== before.id;
   }
 
-  /** Takes over what the tabs share. In cookie mode that is only whether somebody is signed in; each tab has a token of its own. */
+  /** Takes over what the tabs share. Of a session in a cookie that is only which it is: each tab has its own access token. */
   #read(): State {
-    const text = this.#storage.getItem(this.#name);
-    const shared = parse(text);
-    const unchanged =
-      this.#mode === "cookie"
-        ? shared.signedIn && this.#state.signedIn
-        : JSON.stringify(shared) === JSON.stringify(this.#state);
-    if (!unchanged) this.#show(shared);
+    const state = parse(this.#storage.getItem(this.#name));
+    const own = this.#state;
+    const inCookie = state.signedIn && state.accessToken === null;
+    const unchanged = inCookie ? own.signedIn && own.id === state.id : JSON.stringify(state) === JSON.stringify(own);
+    if (!unchanged) this.#show(state);
     return this.#state;
   }
 
+  #hold({ accessToken, expiresIn, refreshToken }: Tokens, id: string): void {
+    const expiresAt = this.#now() + expiresIn * 1000;
+    this.#set({ signedIn: true, id, accessToken, refreshToken: this.#mode === "cookie" ? null : refreshToken, expiresAt });
+  }
+
   #set(state: State): void {
-    const shared = this.#mode === "cookie" && state.signedIn ? { ...state, accessToken: null } : state;
-    this.#storage.setItem(this.#name, JSON.stringify(shared));
+    const text = JSON.stringify(state.signedIn && state.refreshToken === null ? { ...state, accessToken: null } : state);
+    try {
+      this.#storage.setItem(this.#name, text);
+    } catch {
+      // It is full. What it held is out of date, and must not come back.
+      this.#storage = memory();
+      this.#storage.setItem(this.#name, text);
+    }
     this.#show(state);
   }
 
   #show(state: State): void {
+    const before = this.#state;
     this.#state = state;
+    if (!state.signedIn || !before.signedIn || before.id !== state.id) this.#tokens = [];
+    if (state.signedIn) {
+      this.#ends = performance.now() + state.expiresAt - this.#now();
+      if (state.accessToken !== null) this.#tokens = [...this.#tokens, state.accessToken].slice(-remembered);
+    }
     this.#schedule();
     for (const listener of this.#listeners) listener();
   }
@@ -290,16 +437,29 @@ export class Session {
     if (event.key === this.#name || event.key === null) this.#read();
   };
 
-  readonly #schedule = (): void => {
+  // A page that was set aside has heard nothing of other tabs, and its timers stood still.
+  readonly #onWake = (): void => {
+    this.#read();
+    this.#schedule();
+  };
+
+  #schedule(): void {
     clearTimeout(this.#timer);
     const state = this.#state;
     if (!this.#renewEarly || !state.signedIn || state.accessToken === null) return;
     if (globalThis.document?.visibilityState === "hidden") return;
-    const left = state.expiresAt - this.#now();
-    const wait = Math.max(left - Math.min(longestMargin, Math.max(shortestMargin, left / 10)), 0);
+    const left = Math.min(state.expiresAt - this.#now(), this.#ends - performance.now());
+    const wait = Math.min(Math.max(left - Math.min(longestMargin, left / 10), shortestWait), longestWait);
     // Where that fails, whoever needs a token next tries again.
     this.#timer = setTimeout(() => void this.refresh(state.accessToken).catch(() => undefined), wait);
-  };
+  }
+}
+
+type SignedIn = State & { signedIn: true };
+
+interface Payload {
+  tokens: Tokens | null;
+  userErrors: UserError[];
 }
 
 /** Returns why the answer was denied for want of a good access token; undefined where it was not. */
@@ -307,16 +467,58 @@ export function denial(answer: Answer): string | undefined {
   return answer.errors?.find((error) => error.extensions?.code === "UNAUTHENTICATED")?.extensions?.reason;
 }
 
-function payloadOf(answer: Answer, mutation: string): { tokens: Tokens | null; userErrors: UserError[] } {
+function payloadOf(answer: Answer, mutation: string): Payload {
   const payload = answer.data?.[mutation];
-  if (!payload) throw new Error(answer.errors?.[0]?.message ?? `${mutation} was not answered`);
-  return payload as { tokens: Tokens | null; userErrors: UserError[] };
+  if (payload) return payload as Payload;
+  const [error] = answer.errors ?? [];
+  const message = error?.message ?? `The server did not say what came of ${mutation}.`;
+  const { code, retryAfter } = error?.extensions ?? {};
+  // The cookie has gone, and there is no access token any more: nothing that could be ended.
+  if (mutation === "logout" && code === "UNAUTHENTICATED") return { tokens: null, userErrors: [{ code, message }] };
+  throw code === "SERVICE_UNAVAILABLE" ? new Unreachable(message, retryAfter) : new Error(message);
 }
+
+/** Returns the answer in the text; undefined where there is none, as in a proxy's page about its own errors. */
+function answerIn(text: string): Answer | undefined {
+  try {
+    const answer = JSON.parse(text) as Answer | null;
+    if (typeof answer?.data === "object" || Array.isArray(answer?.errors)) return answer;
+  } catch {
+    // No JSON.
+  }
+  return undefined;
+}
+
+/** Waits that many ms, or until interrupted. */
+function pause(ms: number, interrupt?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    interrupt?.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}
+
+/** Returns what the tabs of this origin share; undefined where the browser keeps it from them, and where there is no browser. */
+function shared(): Storage | undefined {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Stands in where tabs share nothing: a session of this tab alone, until it is loaded anew. */
+function memory(): Pick<Storage, "getItem" | "setItem"> {
+  const items = new Map<string, string>();
+  return { getItem: (key) => items.get(key) ?? null, setItem: (key, value) => void items.set(key, value) };
+}
+
+const endings: readonly Ending[] = ["none", "loggedOut", "revoked", "ended"];
 
 function parse(text: string | null): State {
   try {
     const state = JSON.parse(text ?? "null") as State | null;
-    if (typeof state?.signedIn === "boolean") return state;
+    if (state?.signedIn === false && endings.includes(state.because)) return state;
+    if (state?.signedIn === true && typeof state.id === "string" && Number.isFinite(state.expiresAt)) return state;
   } catch {
     // What another program left there is nobody's session.
   }

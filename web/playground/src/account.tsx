@@ -1,5 +1,14 @@
 import type { GraphiQLPlugin } from "@graphiql/react";
-import { type FormEvent, useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import {
+  type FormEvent,
+  type RefObject,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
 import type { Ending, Session, State, UserError } from "../../session/session.ts";
 import { claims } from "./claims.ts";
 
@@ -18,16 +27,40 @@ function AccountIcon() {
 }
 
 function Account({ session }: { session: Session }) {
-  const state = useSyncExternalStore(
-    useCallback((listener: () => void) => session.subscribe(listener), [session]),
-    () => session.state,
-  );
+  const state = useSyncExternalStore(session.subscribe, () => session.state);
+  const [said, setSaid] = useState("");
+  const heading = useRef<HTMLHeadingElement>(null);
+  const panel = useKeptFocus(session, state.signedIn, heading);
+  useEffect(() => setSaid(""), [state.signedIn]);
+  const ended = !state.signedIn && (state.because === "revoked" || state.because === "ended");
   return (
-    <section className="account" aria-label="Account">
-      <h2>Account</h2>
-      {state.signedIn ? <SignedIn session={session} state={state} /> : <SignedOut session={session} because={state.because} />}
+    <section className="account" aria-label="Account" ref={panel}>
+      <h2 ref={heading} tabIndex={-1}>
+        Account
+      </h2>
+      {/* Stays there whoever is signed in: what is read out is a change, not what is new on the page. */}
+      <p role="status" className={ended ? "warning" : ""}>
+        {state.signedIn ? said || "Signed in." : endings[state.because]}
+      </p>
+      {state.signedIn ? (
+        <SignedIn key={state.id} session={session} state={state} say={setSaid} />
+      ) : (
+        <SignedOut session={session} />
+      )}
     </section>
   );
+}
+
+/** Puts the focus on target where it was in the panel and what had it is gone: somebody has signed in or out. */
+function useKeptFocus(session: Session, signedIn: boolean, target: RefObject<HTMLElement | null>): RefObject<HTMLElement | null> {
+  const panel = useRef<HTMLElement>(null);
+  const held = useRef(false);
+  useEffect(() => session.subscribe(() => (held.current = !!panel.current?.contains(document.activeElement))), [session]);
+  useLayoutEffect(() => {
+    if (held.current && !panel.current?.contains(document.activeElement)) target.current?.focus();
+    held.current = false;
+  }, [signedIn, target]);
+  return panel;
 }
 
 const endings: Record<Ending, string> = {
@@ -37,13 +70,14 @@ const endings: Record<Ending, string> = {
   ended: "The session has ended. Log in again.",
 };
 
-function SignedOut({ session, because }: { session: Session; because: Ending }) {
+function SignedOut({ session }: { session: Session }) {
   const [registering, setRegistering] = useState(false);
   const [errors, setErrors] = useState<UserError[]>([]);
   const [busy, setBusy] = useState(false);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
+    if (busy) return;
     const form = new FormData(event.currentTarget);
     const field = (name: string) => String(form.get(name) ?? "");
     const password = field("password");
@@ -62,41 +96,36 @@ function SignedOut({ session, because }: { session: Session; because: Ending }) 
   }
 
   return (
-    <>
-      <p role="status" className={because === "revoked" || because === "ended" ? "warning" : ""}>
-        {endings[because]}
-      </p>
-      <form onSubmit={(event) => void submit(event)}>
+    <form onSubmit={(event) => void submit(event)}>
+      <label>
+        {registering ? "E-mail address" : "E-mail address or username"}
+        <input name="who" type={registering ? "email" : "text"} autoComplete="username" required />
+      </label>
+      {registering && (
         <label>
-          {registering ? "E-mail address" : "E-mail address or username"}
-          <input name="who" type={registering ? "email" : "text"} autoComplete="username" required />
+          Name (may be left out)
+          <input name="name" autoComplete="name" />
         </label>
-        {registering && (
-          <label>
-            Name (may be left out)
-            <input name="name" autoComplete="name" />
-          </label>
-        )}
-        <label>
-          Password
-          <input name="password" type="password" autoComplete={registering ? "new-password" : "current-password"} required />
-        </label>
-        <Mistakes errors={errors} />
-        <button type="submit" disabled={busy} className="primary">
-          {registering ? "Register" : "Log in"}
-        </button>
-        <button
-          type="button"
-          className="quiet"
-          onClick={() => {
-            setErrors([]);
-            setRegistering(!registering);
-          }}
-        >
-          {registering ? "I have an account" : "I have no account yet"}
-        </button>
-      </form>
-    </>
+      )}
+      <label>
+        Password
+        <input name="password" type="password" autoComplete={registering ? "new-password" : "current-password"} required />
+      </label>
+      <Mistakes errors={errors} />
+      <button type="submit" aria-disabled={busy} className="primary">
+        {registering ? "Register" : "Log in"}
+      </button>
+      <button
+        type="button"
+        className="quiet"
+        onClick={() => {
+          setErrors([]);
+          setRegistering(!registering);
+        }}
+      >
+        {registering ? "I have an account" : "I have no account yet"}
+      </button>
+    </form>
   );
 }
 
@@ -112,7 +141,7 @@ function Mistakes({ errors }: { errors: UserError[] }) {
   );
 }
 
-function SignedIn({ session, state }: { session: Session; state: State & { signedIn: true } }) {
+function SignedIn({ session, state, say }: { session: Session; state: State & { signedIn: true }; say: (text: string) => void }) {
   const [problem, setProblem] = useState("");
   const attempt = (work: () => Promise<unknown>) => {
     setProblem("");
@@ -120,7 +149,7 @@ function SignedIn({ session, state }: { session: Session; state: State & { signe
   };
   return (
     <>
-      <Life expiresAt={state.expiresAt} />
+      <Life state={state} />
       <div className="actions">
         <button type="button" onClick={() => attempt(() => session.refresh(state.accessToken))}>
           Refresh now
@@ -132,14 +161,16 @@ function SignedIn({ session, state }: { session: Session; state: State & { signe
           Log out everywhere
         </button>
       </div>
-      {problem && <p role="alert">{problem}</p>}
-      <Sessions session={session} token={state.accessToken} />
+      <p role="alert" className="mistakes">
+        {problem}
+      </p>
+      <Sessions session={session} token={state.accessToken} attempt={attempt} say={say} />
       <Claims token={state.accessToken} />
     </>
   );
 }
 
-function Life({ expiresAt }: { expiresAt: number }) {
+function Life({ state: { expiresAt, refreshToken } }: { state: State & { signedIn: true } }) {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 250);
@@ -149,7 +180,8 @@ function Life({ expiresAt }: { expiresAt: number }) {
   const clock = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   return (
     <p className="life">
-      Signed in. Access token: <output role="timer">{seconds > 0 ? `${clock} left` : "renewed when it is next needed"}</output>
+      Access token: <output role="timer">{seconds > 0 ? `${clock} left` : "renewed when it is next needed"}</output>
+      <small>Refresh token: in {refreshToken === null ? "a cookie that no script can read" : "the storage of this page"}</small>
     </p>
   );
 }
@@ -166,8 +198,18 @@ const sessionsQuery = "query Sessions { me { email sessions(first: 100) { nodes 
 const revokeMutation =
   "mutation Revoke($input: RevokeSessionInput!) { revokeSession(input: $input) { userErrors { message } } }";
 
-function Sessions({ session, token }: { session: Session; token: string | null }) {
+const seen = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
+
+interface SessionsProps {
+  session: Session;
+  token: string | null;
+  attempt: (work: () => Promise<unknown>) => void;
+  say: (text: string) => void;
+}
+
+function Sessions({ session, token, attempt, say }: SessionsProps) {
   const [me, setMe] = useState<{ email: string; sessions: { nodes: Device[] } } | null>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   const load = useCallback(async () => {
     const answer = await session.ask({ query: sessionsQuery });
     setMe((answer.data?.me as typeof me) ?? null);
@@ -176,26 +218,34 @@ function Sessions({ session, token }: { session: Session; token: string | null }
     load().catch(() => setMe(null));
   }, [load, token]);
 
-  async function revoke(id: string) {
-    await session.ask({ query: revokeMutation, variables: { input: { sessionId: id } } });
+  async function revoke({ id, device, current }: Device) {
+    const answer = await session.ask({ query: revokeMutation, variables: { input: { sessionId: id } } });
+    const payload = answer.data?.revokeSession as { userErrors: UserError[] } | null | undefined;
+    const mistake = payload ? payload.userErrors[0] : answer.errors?.[0];
     await load();
+    if (mistake) throw new Error(mistake.message);
+    if (current) return; // which says enough
+    say(`The session of ${device} was revoked.`);
+    heading.current?.focus(); // the button is gone
   }
 
   if (!me) return null;
   return (
     <>
       <p className="who">{me.email}</p>
-      <h3>Sessions</h3>
+      <h3 ref={heading} tabIndex={-1}>
+        Sessions
+      </h3>
       <ul className="sessions">
         {me.sessions.nodes.map((one) => (
           <li key={one.id}>
             <span>
               <strong>{one.device}</strong> {one.current && <em>this one</em>}
               <small>
-                {one.ipAddress ?? "address not known"}, last seen {new Date(one.lastSeenAt).toLocaleTimeString()}
+                {one.ipAddress ?? "address not known"}, last seen {seen.format(new Date(one.lastSeenAt))}
               </small>
             </span>
-            <button type="button" aria-label={`Revoke ${one.device}`} onClick={() => void revoke(one.id).catch(() => undefined)}>
+            <button type="button" aria-label={`Revoke ${one.device}`} onClick={() => attempt(() => revoke(one))}>
               Revoke
             </button>
           </li>
@@ -205,14 +255,19 @@ function Sessions({ session, token }: { session: Session; token: string | null }
   );
 }
 
+/** Where the claims are folded up: the editor is below them. */
+const narrow = window.matchMedia("(max-width: 720px)");
+
 const times = new Set(["exp", "iat", "auth_time"]);
 
 function Claims({ token }: { token: string | null }) {
   const inside = claims(token);
   if (!inside) return null;
   return (
-    <>
-      <h3>Claims of the access token</h3>
+    <details open={!narrow.matches}>
+      <summary>
+        <h3>Claims of the access token</h3>
+      </summary>
       <dl className="claims">
         {Object.entries(inside).map(([name, value]) => (
           <div key={name}>
@@ -224,6 +279,6 @@ function Claims({ token }: { token: string | null }) {
           </div>
         ))}
       </dl>
-    </>
+    </details>
   );
 }

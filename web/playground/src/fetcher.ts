@@ -10,9 +10,18 @@ export function fetcherFor(session: Session): Fetcher {
   target.protocol = target.protocol.replace("http", "ws");
   const socket = createClient({
     url: target.href,
+    retryAttempts: Infinity,
+    shouldRetry: () => true, // also where there is no server for a while, neither for the socket nor to refresh
     connectionParams: async () => {
       const token = await session.accessToken();
       return token === null ? {} : { Authorization: `Bearer ${token}` };
+    },
+    on: {
+      // The token has ended, or the session: an ordinary request is told which.
+      closed: (event) => {
+        const { code } = event as CloseEvent;
+        if (code === 4401 || code === 4403) session.ask({ query: "{ me { id } }" }).catch(() => undefined);
+      },
     },
   });
   return async (params: FetcherParams, options) => {
@@ -44,12 +53,12 @@ function named({ query, operationName }: FetcherParams): string | undefined {
   }
 }
 
-/** Puts what the session holds in place of {{refreshToken}} and {{sessionId}}. */
+/** Puts what the session holds in place of {{refreshToken}}, which is null where the browser has it, and {{sessionId}}. */
 function filledIn(session: Session, variables: unknown): unknown {
   const { state } = session;
   if (!state.signedIn || !variables) return variables;
-  const values: Record<string, string> = {
-    "{{refreshToken}}": state.refreshToken ?? "",
+  const values: Record<string, string | null> = {
+    "{{refreshToken}}": state.refreshToken,
     "{{sessionId}}": String(claims(state.accessToken)?.sid ?? ""),
   };
   const text = JSON.stringify(variables, (_, value: unknown) =>
@@ -58,10 +67,13 @@ function filledIn(session: Session, variables: unknown): unknown {
   return JSON.parse(text) as unknown;
 }
 
-/** Keeps the tokens that an operation in the editor returned: it has opened a session, or renewed the one that is held. */
+/**
+ * Keeps the tokens that an operation in the editor returned: it has opened a session, or renewed the one that is held. An access
+ * token alone is let be; a refresh token that is null is in a cookie.
+ */
 function adopt(session: Session, answer: Answer): void {
   for (const payload of Object.values(answer.data ?? {})) {
     const tokens = (payload as { tokens?: Partial<Tokens> | null } | null)?.tokens;
-    if (tokens?.accessToken && tokens.expiresIn && tokens.refreshToken) session.adopt(tokens as Tokens);
+    if (tokens?.accessToken && tokens.expiresIn && tokens.refreshToken !== undefined) session.adopt(tokens as Tokens);
   }
 }

@@ -4,10 +4,12 @@ const credentials = { email: "ada@example.com", password: "nine tulips by the ca
 
 const variables = (input: unknown) => JSON.stringify({ input }, null, 2);
 
+type Starter = { query: string; variables?: string };
+
 export const starters = [
   {
-    query: `# 1. Register. The answer has tokens; the Account panel keeps them,
-# and every request from now on is sent with the access token.
+    query: `# 1. Register. The answer has tokens; the Account panel keeps them.
+# Every request from now on is sent with the access token.
 mutation Register($input: RegisterInput!) {
   register(input: $input) {
     user { id email }
@@ -19,15 +21,17 @@ mutation Register($input: RegisterInput!) {
     variables: variables({ ...credentials, name: "Ada" }),
   },
   {
-    query: `# 2. Ask who you are. Log out in the Account panel and ask again:
-# the error's extensions say UNAUTHENTICATED, and why.
+    query: `# 2. Ask who you are.
+# Log out in the Account panel and ask again: the error's extensions say UNAUTHENTICATED, and why.
 query Me {
   me {
     id
     email
     roles
     scopes
-    sessions { nodes { id device lastSeenAt current } }
+    sessions {
+      nodes { id device lastSeenAt current }
+    }
   }
 }
 `,
@@ -46,7 +50,7 @@ mutation Refresh($input: RefreshInput!) {
   },
   {
     query: `# 4. Revoke: end a session, here your own. {{sessionId}} is its id.
-# Then ask tab 2 again: the token ended with its session.
+# Ask tab 2 again then: the token ended with its session.
 mutation Revoke($input: RevokeSessionInput!) {
   revokeSession(input: $input) {
     revokedSessionId
@@ -56,4 +60,4 @@ mutation Revoke($input: RevokeSessionInput!) {
 `,
     variables: variables({ sessionId: "{{sessionId}}" }),
   },
-];
+] satisfies [Starter, ...Starter[]];

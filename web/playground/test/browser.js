@@ -1,92 +1,49 @@
 // Drives the playground of a real server in headless Chromium, as somebody who builds on Gatehouse does.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch, serve, until, watch } from "../../../tools/browser/chromium.js";
 
 const binary = process.env.GATEHOUSE ?? fileURLToPath(new URL("../../../gatehouse", import.meta.url));
 const password = "nine tulips by the canal";
 const pictures = process.env.SCREENSHOTS; // a folder to leave pictures in, for people to look at
 
-const folder = mkdtempSync(join(tmpdir(), "playground-"));
 let browser;
-let url;
-let stop;
+let server;
 
 before(async () => {
-  ({ url, stop } = await serve("8s"));
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: [
-      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync",
-    ],
-  });
+  server = await serve(binary, { ACCESS_TOKEN_TTL: "8s" });
+  browser = await launch();
 });
 
 after(async () => {
   await browser?.close();
-  await stop?.();
-  rmSync(folder, { recursive: true });
+  await server?.stop();
 });
 
-async function serve(lifetime) {
-  const args = ["serve", `--database-url=sqlite://${join(folder, "gatehouse.db")}`, "--addr=127.0.0.1:0", "--log-format=json"];
-  const server = spawn(binary, [...args, `--access-token-ttl=${lifetime}`], {
-    env: { PATH: process.env.PATH, HOME: folder },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  const ended = once(server, "exit");
-  const said = [];
-  for await (const line of createInterface({ input: server.stderr })) {
-    said.push(line);
-    const address = line.startsWith("{") ? JSON.parse(line).url : undefined;
-    if (address) {
-      server.stderr.resume();
-      return { url: address, stop: () => (server.kill(), ended) };
-    }
-  }
-  throw new Error(`the server did not start:\n${said.join("\n")}`);
-}
-
-/** Opens the playground; what it asks for and what it complains of is written down, and checked when the visit ends. */
-async function visit(t, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  const seen = { foreign: [], complaints: [], refreshes: 0, bytes: 0 };
-  context.on("request", (request) => {
-    const target = new URL(request.url());
-    if (target.protocol !== "data:" && target.protocol !== "blob:" && target.origin !== url) seen.foreign.push(request.url());
-    if (request.postData()?.includes("refresh(input: $input)")) seen.refreshes++;
-  });
-  context.on("console", (message) => {
-    const text = message.text();
-    if (/content.security.policy|refused to|violates/i.test(text)) seen.complaints.push(text);
-  });
-  context.on("weberror", (error) => seen.complaints.push(String(error.error())));
+/** Opens the playground of a server; what it asks for and what it complains of is checked when the visit ends. */
+async function visit(t, { origin = server.origin, ...options } = {}) {
+  const { context, seen } = await watch(browser, [origin, origin.replace("http", "ws")], options);
   t.after(async () => {
     await context.close();
     assert.deepEqual(seen.foreign, [], "requests to other hosts");
     assert.deepEqual(seen.complaints, [], "complaints of the browser");
   });
-  return { context, seen, page: await open(context) };
+  return { context, seen, page: await open(context, origin) };
 }
 
-async function open(context) {
+async function open(context, origin = server.origin) {
   const page = await context.newPage();
-  await page.goto(url);
+  await page.goto(origin);
   await page.locator(".graphiql-editors .monaco-editor textarea, .graphiql-editors .monaco-editor .inputarea").first().waitFor();
   return page;
 }
 
 /** Runs the operation of the given starter tab, and waits for the answer to hold what is expected. */
 async function run(page, tab, expected) {
-  await page.locator('.graphiql-tab-button').nth(tab).click();
+  await page.locator(".graphiql-tab-button").nth(tab).click();
   await page.locator(".graphiql-execute-button").click();
   await answered(page, expected);
 }
@@ -103,6 +60,13 @@ async function answered(page, expected) {
   assert.fail(`the answer does not hold ${expected}:\n${text}`);
 }
 
+/** Asks the server from elsewhere. */
+async function ask(query, input, token) {
+  const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+  const body = JSON.stringify({ query, variables: { input } });
+  return (await fetch(`${server.origin}/graphql`, { method: "POST", headers, body })).json();
+}
+
 async function register(page, email) {
   await page.getByRole("button", { name: "I have no account yet" }).click();
   await page.getByLabel("E-mail address").fill(email);
@@ -112,33 +76,81 @@ async function register(page, email) {
 }
 
 const me = 1;
+const login = "mutation ($input: LoginInput!) { login(input: $input) { tokens { accessToken } } }";
+
+/** Does something that takes a browser a while, and returns how long it took, in ms. */
+function labour() {
+  const began = performance.now();
+  for (let round = 0; round < 4; round++) {
+    const things = Array.from({ length: 40_000 }, (_, i) => ({ name: `thing ${i}`, value: i * 31 }));
+    const text = JSON.stringify(JSON.parse(JSON.stringify(things)));
+    for (let i = 0, sum = 0; i < text.length; i++) sum = (sum * 31 + text.charCodeAt(i)) | 0;
+  }
+  return performance.now() - began;
+}
+
+/** How long it takes two pages at once: the browser that loads a page uses more than one core, too. */
+async function laboured(pages) {
+  return Math.max(...(await Promise.all(pages.map((page) => page.evaluate(labour)))));
+}
+
+// How long that is on the machine for which the limit is meant: two cores of a virtual one, with nothing else to do.
+const quick = 100;
 
 test("the first load is quick and small", async (t) => {
+  const loads = [];
+  for (let i = 0; i < 5; i++) {
+    const { context } = await watch(browser, [server.origin]);
+    const pages = [await context.newPage(), await context.newPage()];
+    await laboured(pages); // the first time, it is compiled
+    const before = await laboured(pages);
+    const page = await open(context);
+    const load = await page.evaluate(() => {
+      const ms = performance.now();
+      const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+      return { bytes: entries.reduce((sum, e) => sum + e.transferSize, 0), files: entries.length, ms };
+    });
+    // A machine that is slower, or busy with other tests, is slower at both.
+    const slower = Math.max(1, Math.min(before, await laboured(pages)) / quick);
+    loads.push({ ...load, slower, scaled: load.ms / slower });
+    await context.close();
+  }
+  const { bytes, files, ms, slower, scaled } = loads.sort((a, b) => a.scaled - b.scaled)[2];
+  const measured = `${Math.round(ms)} ms on a machine ${slower.toFixed(2)} times slower`;
+  t.diagnostic(`${files} files, ${(bytes / 1e6).toFixed(2)} MB, ${measured}`);
+  assert.ok(bytes <= 2.5e6, `${bytes} bytes`);
+  assert.ok(scaled <= 1500, measured);
+});
+
+test("the starter tabs walk through a session, which is shown as revoked at its end", async (t) => {
   const { page } = await visit(t);
-  const loads = await page.evaluate(() => {
-    const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
-    return { bytes: entries.reduce((sum, e) => sum + e.transferSize, 0), files: entries.length, ms: performance.now() };
-  });
-  t.diagnostic(`${loads.files} files, ${(loads.bytes / 1e6).toFixed(2)} MB, ${Math.round(loads.ms)} ms`);
-  assert.ok(loads.bytes < 2.5e6, `${loads.bytes} bytes`);
+  await page.locator(".graphiql-execute-button").click(); // with nothing else done before
+  await answered(page, '"accessToken"');
+  await page.getByText("Signed in.").waitFor();
+  await run(page, me, '"email": "ada@example.com"');
+  await run(page, 2, '"userErrors": []');
+  await run(page, me, '"email": "ada@example.com"');
+  await run(page, 3, "revokedSessionId");
+  await run(page, me, "REVOKED");
+  await page.getByText("This session was revoked.").waitFor();
 });
 
 test("anonymous, then signed in", async (t) => {
   const { page } = await visit(t);
   await run(page, me, "UNAUTHENTICATED");
-  await register(page, "ada@example.com");
-  await run(page, me, '"email": "ada@example.com"');
+  await register(page, "grace@example.com");
+  await run(page, me, '"email": "grace@example.com"');
   await page.getByRole("button", { name: "Log out", exact: true }).click();
   await page.getByText("You have logged out.").waitFor();
   await run(page, me, "UNAUTHENTICATED");
-  await page.getByLabel("E-mail address or username").fill("ada@example.com");
+  await page.getByLabel("E-mail address or username").fill("grace@example.com");
   await page.getByLabel("Password").fill("not the password");
   await page.getByRole("button", { name: "Log in", exact: true }).click();
   await page.getByText("INVALID_CREDENTIALS").waitFor();
   await page.getByLabel("Password").fill(password);
   await page.keyboard.press("Enter");
   await page.getByText("Signed in.").waitFor();
-  await run(page, me, '"email": "ada@example.com"');
+  await run(page, me, '"email": "grace@example.com"');
 });
 
 test("an access token that ends is refreshed once, in two tabs", async (t) => {
@@ -154,23 +166,6 @@ test("an access token that ends is refreshed once, in two tabs", async (t) => {
   await second.getByText("You have logged out.").waitFor();
 });
 
-test("the starter tabs walk through a session, which is shown as revoked at its end", async (t) => {
-  const { page } = await visit(t);
-  await run(page, 0, '"register"');
-  if (await page.getByLabel("Password").isVisible()) {
-    await page.getByLabel("E-mail address or username").fill("ada@example.com");
-    await page.getByLabel("Password").fill(password);
-    await page.keyboard.press("Enter");
-  }
-  await page.getByText("Signed in.").waitFor();
-  await run(page, me, '"email": "ada@example.com"');
-  await run(page, 2, '"userErrors": []');
-  await run(page, me, '"email": "ada@example.com"');
-  await run(page, 3, "revokedSessionId");
-  await run(page, me, "REVOKED");
-  await page.getByText("This session was revoked.").waitFor();
-});
-
 test("security events arrive as they happen", async (t) => {
   const { page } = await visit(t);
   await register(page, "events@example.com");
@@ -181,34 +176,159 @@ test("security events arrive as they happen", async (t) => {
   await page.waitForTimeout(500); // GraphiQL parses what is typed after a moment
   await page.locator(".graphiql-execute-button").click();
   await page.waitForTimeout(500); // the operation starts without an answer
-  const login = "mutation ($input: LoginInput!) { login(input: $input) { userErrors { code } } }";
-  await fetch(`${url}/graphql`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ query: login, variables: { input: { email: "events@example.com", password } } }),
-  });
+  const { tokens } = (await ask(login, { email: "events@example.com", password })).data.login;
   await answered(page, "LOGGED_IN");
+
+  // Nothing is asked any more, and yet the page says so when its session is ended elsewhere.
+  const { data } = await ask("{ me { sessions { nodes { id current } } } }", undefined, tokens.accessToken);
+  const { id: sessionId } = data.me.sessions.nodes.find(({ current }) => !current);
+  const revoke = "mutation ($input: RevokeSessionInput!) { revokeSession(input: $input) { revokedSessionId } }";
+  await ask(revoke, { sessionId }, tokens.accessToken);
+  await page.getByText("This session was revoked.").waitFor();
 });
 
 test("the keyboard is enough", async (t) => {
   const { page } = await visit(t);
-  const reach = async (name) => {
+  await register(page, "keys@example.com");
+  await page.getByRole("button", { name: "Log out", exact: true }).click();
+  await page.getByText("You have logged out.").waitFor();
+  await ask(login, { email: "keys@example.com", password });
+  await page.reload();
+  await page.locator(".graphiql-query-editor .monaco-editor").waitFor();
+
+  // From here on nothing but keys. Where Tab stops, something has to show it.
+  const said = await page.evaluate(() => {
+    const status = document.querySelector('.account [role="status"]');
+    window.said = [];
+    const observer = new MutationObserver(() => window.said.push(status.textContent));
+    observer.observe(status, { childList: true, characterData: true, subtree: true });
+    return status.textContent;
+  });
+  assert.equal(said, "You have logged out.");
+  const focused = () =>
+    page.evaluate(() => {
+      const element = document.activeElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(element);
+      return {
+        name: element.ariaLabel ?? (element.closest("label") ?? element).textContent,
+        visible: element === document.body || (outlineStyle !== "none" && outlineWidth !== "0px"),
+      };
+    });
+  const reach = async (name, key = "Tab") => {
     for (let i = 0; i < 60; i++) {
-      await page.keyboard.press("Tab");
-      const focused = await page.evaluate(
-        () => document.activeElement?.closest("label")?.textContent ?? document.activeElement?.textContent ?? "",
-      );
-      if (focused.startsWith(name)) return;
+      await page.keyboard.press(key);
+      const stop = await focused();
+      assert.ok(stop.visible, `nothing shows that ${stop.name} has the focus`);
+      if (stop.name.startsWith(name)) return;
     }
-    assert.fail(`Tab does not reach ${name}`);
+    assert.fail(`${key} does not reach ${name}`);
   };
+
   await reach("E-mail address");
-  await page.keyboard.type("ada@example.com");
+  await page.keyboard.type("keys@example.com");
   await reach("Password");
   await page.keyboard.type(password);
   await page.keyboard.press("Enter");
   await page.getByText("Signed in.").waitFor();
+  assert.equal((await focused()).name, "Account", "the form is gone, and with it the focus");
+
+  await reach("Me");
+  await page.keyboard.press("Enter");
+  await reach("Operation Editor");
+  const how = await page.evaluate(
+    () => document.getElementById(document.activeElement.getAttribute("aria-describedby")).textContent,
+  );
+  assert.match(how, /Enter to edit, Escape to leave/);
+  assert.ok(await page.getByText(how).isVisible());
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Control+End");
+  await page.keyboard.press("Tab"); // is a key like any other here
+  await page.keyboard.type("# by keyboard");
+  await page.keyboard.press("Escape");
+  if ((await focused()).name !== "Operation Editor") await page.keyboard.press("Escape"); // the first closed the suggestions
+  assert.equal((await focused()).name, "Operation Editor");
+  assert.match(await page.locator(".graphiql-query-editor .view-lines").innerText(), /by.keyboard/);
+  await reach("Execute query");
+  await page.keyboard.press("Enter");
+  await answered(page, '"email": "keys@example.com"');
+  assert.equal(await page.locator(".result-window").getAttribute("aria-live"), "polite");
+  await reach("Result Window");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Control+End");
+  await page.keyboard.press("Escape");
+  assert.equal((await focused()).name, "Result Window");
+  await reach("Execute query", "Shift+Tab");
   await page.keyboard.press("Control+Enter");
+
+  await reach("Revoke Unknown device");
+  await page.keyboard.press("Enter");
+  await page.getByText("The session of Unknown device was revoked.").waitFor();
+  assert.equal((await focused()).name, "Sessions");
+  await reach("Log out", "Shift+Tab");
+  while ((await focused()).name !== "Log out") await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Enter");
+  await page.getByText("You have logged out.").waitFor();
+  assert.equal((await focused()).name, "Account");
+  const heard = await page.evaluate(() => window.said);
+  assert.deepEqual(heard, ["Signed in.", "The session of Unknown device was revoked.", "You have logged out."]);
+});
+
+test("where the server keeps sessions in cookies, the page has no refresh token", async (t) => {
+  const cookies = await serve(binary, { ACCESS_TOKEN_TTL: "8s", COOKIE_MODE: "true" });
+  t.after(() => cookies.stop());
+  const { context, page, seen } = await visit(t, { origin: cookies.origin });
+  const answers = [];
+  context.on("response", (response) => response.request().method() === "POST" && answers.push(response.text().catch(() => "")));
+  await page.locator(".graphiql-execute-button").click();
+  await answered(page, '"refreshToken": null');
+  await page.getByText("in a cookie that no script can read").waitFor();
+  const [cookie] = await context.cookies();
+  assert.deepEqual(
+    { name: cookie.name, httpOnly: cookie.httpOnly, secure: cookie.secure, sameSite: cookie.sameSite },
+    { name: "__Host-gatehouse-refresh", httpOnly: true, secure: true, sameSite: "Strict" },
+  );
+
+  // Another tab, and the same one loaded anew, have the cookie alone.
+  const second = await open(context, cookies.origin);
+  await run(second, me, "ada@example.com");
+  await page.reload();
+  await page.getByText("Signed in.").waitFor();
+  await run(page, me, "ada@example.com");
+  await page.waitForTimeout(8500);
+  const before = seen.refreshes;
+  await Promise.all([run(page, me, "ada@example.com"), run(second, me, "ada@example.com")]);
+  assert.ok(await until(() => seen.refreshes - before === 2, 5000), "each tab has an access token of its own");
+  await run(page, 2, '"userErrors": []'); // the starter tab that refreshes
+  await run(page, me, "ada@example.com");
+
+  const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie);
+  for (const text of [kept, ...(await Promise.all(answers))]) assert.ok(!text.includes("ghrt_"), text);
+  assert.ok(!kept.includes((await context.cookies())[0].value));
+
+  await page.getByRole("button", { name: "Log out", exact: true }).click();
+  await second.getByText("You have logged out.").waitFor();
+  assert.deepEqual(await context.cookies(), []);
+  await run(second, me, "UNAUTHENTICATED");
+});
+
+test("on a phone everything stands below each other", async (t) => {
+  for (const colorScheme of ["light", "dark"]) {
+    const { page } = await visit(t, { colorScheme, viewport: { width: 390, height: 800 } });
+    await register(page, `${colorScheme}@example.com`);
+    await page.getByRole("button", { name: /^Revoke/ }).waitFor();
+    const boxes = [];
+    for (const part of ["sidebar", "plugin", "query-editor", "editor-tool", "response"]) {
+      boxes.push({ part, ...(await page.locator(`.graphiql-${part}`).boundingBox()) });
+    }
+    for (const [i, { part, x, y, width }] of boxes.entries()) {
+      assert.ok(x >= 0 && width >= 340 && x + width <= 390, `${part} is ${width} wide, at ${x}`);
+      if (i > 0) assert.ok(y >= boxes[i - 1].y + boxes[i - 1].height, `${part} is beside ${boxes[i - 1].part}`);
+    }
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    const dark = await page.evaluate(() => getComputedStyle(document.querySelector(".graphiql-container")).backgroundColor);
+    assert.equal(/\d+/.exec(dark)[0] < 128, colorScheme === "dark", dark);
+    await run(page, me, '"data"');
+  }
 });
 
 test("pictures", { skip: !pictures }, async (t) => {
@@ -216,7 +336,7 @@ test("pictures", { skip: !pictures }, async (t) => {
   for (const colorScheme of ["light", "dark"]) {
     for (const width of [1280, 390]) {
       const { page } = await visit(t, { colorScheme, viewport: { width, height: 800 } });
-      await page.screenshot({ path: join(pictures, `${colorScheme}-${width}-out.png`) });
+      await page.screenshot({ path: join(pictures, `${colorScheme}-${width}-out.png`), fullPage: true });
       await page.getByLabel("E-mail address or username").fill("ada@example.com");
       await page.getByLabel("Password").fill(password);
       await page.keyboard.press("Enter");
