@@ -1,7 +1,8 @@
 # make alone lists the targets.
 .DEFAULT_GOAL := help
 .SHELLFLAGS := -euc
-.PHONY: help run build playground test check format lint vet generated modules schema bench soak fuzz update clean
+.PHONY: help run build playground example-apollo example-urql test check format lint vet generated modules schema bench soak fuzz \
+	update clean
 
 # Each target sets up what it needs. What it cannot set up it names: $(call need,COMMAND,what to install).
 need = command -v $(1) >/dev/null || { echo "$(1) is missing: install $(2)" >&2; exit 1; }
@@ -13,7 +14,7 @@ with_postgres := go run ./internal/store/storetest/withpostgres
 schemalint := tools/schemalint
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Start the server at http://localhost:8080, on a database file in this folder
 	@./gatehouse
@@ -36,6 +37,19 @@ $(page): web/playground/node_modules/.package-lock.json \
 		$(shell find web/* \( -name node_modules -o -name dist -o -name test \) -prune -o -type f -print)
 	@$(need_npm)
 	@npm --prefix web/playground run build --silent
+
+example-apollo: ## Start the example app for React and Apollo Client, beside make run or VITE_GATEHOUSE_URL
+example-urql: ## Start the example app for React and urql, likewise
+
+# Where the app looks for Gatehouse. The server may also be started later.
+expected := $(or $(VITE_GATEHOUSE_URL),http://localhost:8080)
+nothing := Nothing answers there yet: run "make run" in another terminal, or set VITE_GATEHOUSE_URL to where your server is.
+
+example-apollo example-urql: example-%: examples/react-%/node_modules/.package-lock.json
+	@$(need_npm)
+	@echo 'The app expects Gatehouse at $(expected).'
+	@node -e 'fetch(process.argv[1] + "/healthz").catch(() => console.log(process.argv[2]))' '$(expected)' '$(nothing)'
+	@npm --prefix examples/react-$* run --silent dev
 
 test: ## Run every test with the race detector, on SQLite and on PostgreSQL
 	@$(need_go)
@@ -119,4 +133,5 @@ clean: ## Remove what was built; databases and secrets stay
 	@find $(dir $(page)) -mindepth 1 ! -name .gitignore -delete
 	@find . -name node_modules -prune -exec rm -rf {} +
 	@rm -rf gatehouse web/playground/dist
+	@rm -rf examples/react-*/dist examples/react-*/src/gql
 	@cd examples/codegen && rm -rf dist relay/__generated__ relay/persisted-documents.json schema.graphql src/gql

@@ -25,9 +25,6 @@ $`)
 		t.Errorf("npm start said\n%s", got)
 	}
 
-	brief := newSettings(t).start(t, "--access-token-ttl=2s", "--refresh-grace=0s")
-	inCodegen(t, []string{"GATEHOUSE_URL=" + brief.url}, "npm", "run", "--silent", "test")
-
 	// In production nothing runs but what the list has, which the server is given.
 	manifest, err := os.ReadFile(filepath.Join("codegen", "src", "gql", "persisted-documents.json"))
 	must(t, err)
@@ -37,24 +34,6 @@ $`)
 	got := inCodegen(t, []string{"GATEHOUSE_URL=" + strict.url}, "npm", "run", "--silent", "start", "--", "--by-hash")
 	if !said.MatchString(got) {
 		t.Errorf("npm start -- --by-hash said\n%s", got)
-	}
-}
-
-// TestFrontendDocumentShowsTheFiles holds docs/frontend.md to the code that runs.
-func TestFrontendDocumentShowsTheFiles(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile(filepath.Join("..", "docs", "frontend.md"))
-	must(t, err)
-	shown := snippet.FindAllStringSubmatch(string(text), -1)
-	if len(shown) == 0 {
-		t.Error("docs/frontend.md shows no file")
-	}
-	for _, found := range shown {
-		content, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(found[1])))
-		must(t, err)
-		if found[2] != string(content) {
-			t.Errorf("docs/frontend.md does not show %s as it is", found[1])
-		}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // target is a target of the Makefile that a person may run.
-var target = regexp.MustCompile(`(?m)^([a-z]+):.*##`)
+var target = regexp.MustCompile(`(?m)^([a-z-]+):.*##`)
 
 func TestMakeListsItsTargets(t *testing.T) {
 	help := output(t.Context(), t, root, "make")

@@ -1,0 +1,51 @@
+import { ApolloProvider } from "@apollo/client/react";
+import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import { Account, SignedOut } from "./account.tsx";
+import { createClient, type SocketStatus } from "./client.ts";
+import { Events } from "./events.tsx";
+import { Many } from "./many.tsx";
+import { session } from "./session.ts";
+import { Sessions } from "./sessions.tsx";
+
+export function App() {
+  const state = useSyncExternalStore(session.subscribe, () => session.state);
+  return (
+    <main>
+      <h1>Gatehouse with Apollo Client</h1>
+      {state.signedIn ? <SignedIn key={state.id} /> : <SignedOut because={state.because} />}
+    </main>
+  );
+}
+
+function SignedIn() {
+  const [reachable, setReachable] = useState(true);
+  const [status, setStatus] = useState<SocketStatus>("connecting");
+  const [client] = useState(() => createClient(setReachable, setStatus));
+  const askAgain = useCallback(() => void client.refetchQueries({ include: "active" }), [client]);
+
+  // The socket comes back by itself, and the page with it.
+  useEffect(() => {
+    if (status === "live" && !reachable) askAgain();
+  }, [status, reachable, askAgain]);
+
+  return (
+    <ApolloProvider client={client}>
+      <Account onUnreachable={() => setReachable(false)} />
+      {!reachable && <Unreachable onRetry={askAgain} />}
+      <Sessions />
+      <Events status={status} />
+      <Many />
+    </ApolloProvider>
+  );
+}
+
+function Unreachable({ onRetry }: { onRetry: () => void }) {
+  return (
+    <p role="alert">
+      The server cannot be reached. You are still signed in.{" "}
+      <button type="button" onClick={onRetry}>
+        Try again
+      </button>
+    </p>
+  );
+}

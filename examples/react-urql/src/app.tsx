@@ -1,0 +1,51 @@
+import { useState, useSyncExternalStore } from "react";
+import { Provider, type RequestPolicy } from "urql";
+import { Account, SignedOut } from "./account.tsx";
+import { createClient, type SocketStatus } from "./client.ts";
+import { Events } from "./events.tsx";
+import { Many } from "./many.tsx";
+import { session } from "./session.ts";
+import { Sessions } from "./sessions.tsx";
+
+export function App() {
+  const state = useSyncExternalStore(session.subscribe, () => session.state);
+  return (
+    <main>
+      <h1>Gatehouse with urql</h1>
+      {state.signedIn ? <SignedIn key={state.id} /> : <SignedOut because={state.because} />}
+    </main>
+  );
+}
+
+function SignedIn() {
+  const [reachable, setReachable] = useState(true);
+  const [status, setStatus] = useState<SocketStatus>("connecting");
+  const [client] = useState(() =>
+    createClient(setReachable, (status) => {
+      setStatus(status);
+      if (status === "live") setReachable(true);
+    }),
+  );
+  // While there are no answers the page shows what it knows; when there are again, it asks for everything anew.
+  const requestPolicy: RequestPolicy = reachable ? "cache-and-network" : "cache-only";
+  return (
+    <Provider value={client}>
+      <Account requestPolicy={requestPolicy} onUnreachable={() => setReachable(false)} />
+      {!reachable && <Unreachable onRetry={() => setReachable(true)} />}
+      <Sessions requestPolicy={requestPolicy} />
+      <Events requestPolicy={requestPolicy} status={status} />
+      <Many />
+    </Provider>
+  );
+}
+
+function Unreachable({ onRetry }: { onRetry: () => void }) {
+  return (
+    <p role="alert">
+      The server cannot be reached. You are still signed in.{" "}
+      <button type="button" onClick={onRetry}>
+        Try again
+      </button>
+    </p>
+  );
+}
