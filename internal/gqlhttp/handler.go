@@ -64,7 +64,10 @@ func (h *handler) exchange(w http.ResponseWriter, r *http.Request) {
 	as, refused := negotiate(r.Header["Accept"])
 	events := h.live != nil && onlyEvents(r.Header["Accept"], refused)
 	var req operation.Request
-	if refused == nil || events {
+	switch {
+	case !isAnswered(r.Method):
+		refused = errMethod
+	case refused == nil, events:
 		req, refused = h.receive(w, r)
 	}
 	switch {
@@ -90,14 +93,15 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) (operation.Req
 			h.scratch.Put(s)
 		}
 	}()
-	switch r.Method {
-	case http.MethodPost:
+	if r.Method == http.MethodPost {
 		return h.read(w, r, s)
-	case http.MethodGet, http.MethodHead:
-		return s.readURL(r.URL.RawQuery)
-	default:
-		return operation.Request{}, errMethod
 	}
+	return s.readURL(r.URL.RawQuery)
+}
+
+// isAnswered reports whether an operation can come with the method.
+func isAnswered(method string) bool {
+	return method == http.MethodPost || method == http.MethodGet || method == http.MethodHead
 }
 
 // execute answers a well-formed request.

@@ -252,6 +252,16 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+	t.Run("PUT that accepts a page", func(t *testing.T) {
+		t.Parallel()
+		r := newRequest(t, &auth.Caller{}, strings.NewReader(wellFormed))
+		r.Method = http.MethodPut
+		r.Header.Set("Accept", "text/html")
+		w := serve(h, r)
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD, OPTIONS, POST" {
+			t.Errorf("got %d, Allow %q", w.Code, w.Header().Get("Allow"))
+		}
+	})
 	t.Run("not acceptable", func(t *testing.T) {
 		t.Parallel()
 		r := newRequest(t, &auth.Caller{}, strings.NewReader(wellFormed))

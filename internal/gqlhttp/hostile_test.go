@@ -13,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"gatehouse/internal/fault"
 	"gatehouse/internal/gqlhttp"
 )
 
@@ -90,7 +91,7 @@ func (w *wire) gone() {
 
 // TestSocketIsHungUp: whoever is told that the socket ends, and neither agrees nor finishes what they say, is not waited for.
 func TestSocketIsHungUp(t *testing.T) {
-	l := newLive(t, gqlhttp.LiveConfig{InitTimeout: 50 * time.Millisecond, Patience: 200 * time.Millisecond})
+	l := newLive(t, gqlhttp.LiveConfig{InitTimeout: 50 * time.Millisecond, Patience: time.Second / 2})
 	for name, stall := range map[string]func(w *wire){
 		"silent":      func(*wire) {},
 		"mid-message": func(w *wire) { w.begin(opText, 1<<40, "x") },
@@ -177,6 +178,39 @@ func TestSocketHasRoomAgain(t *testing.T) {
 		if text, err := c.next(); !strings.Contains(text, "GRAPHQL_VALIDATION_FAILED") {
 			t.Fatalf("got %s (%v)", text, err)
 		}
+	}
+}
+
+// TestPlacesAreGivenBack: however an operation is broken off, another may run.
+func TestPlacesAreGivenBack(t *testing.T) {
+	l := newLive(t, gqlhttp.LiveConfig{AccountOperations: 1})
+	for name, end := range map[string]func(c *client){
+		"completed": func(c *client) { c.send(`{"type":"complete","id":"1"}`) },
+		"closed":    func(c *client) { must(t, c.Close(websocket.StatusNormalClosure, "")) },
+		"broken":    func(c *client) { must(t, c.CloseNow()) },
+		"a breach":  func(c *client) { c.send(ask("1", `{ hello }`)) },
+		"lapsed":    func(*client) { l.sessions.end("ann", fault.Anonymous(fault.Expired)) },
+	} {
+		c := l.greet(t, "ann")
+		c.send(ask("1", `subscription { pulse }`))
+		eventually(t, name+": it listens", func() bool { return l.source.listening() == 1 })
+		end(c)
+		eventually(t, name+": another may run", func() bool {
+			next := l.dial(t)
+			defer func() { _ = next.CloseNow() }()
+			next.send(hello("ann"))
+			if text, _ := next.next(); text != `{"type":"connection_ack"}` {
+				return false
+			}
+			next.send(ask("1", `{ hello }`))
+			if text, _ := next.next(); !strings.Contains(text, `"next"`) {
+				return false
+			}
+			next.expect(`{"id":"1","type":"complete"}`)
+			return true
+		})
+		_ = c.CloseNow() // it may be closed
+		eventually(t, name+": nobody listens", func() bool { return l.source.listening() == 0 })
 	}
 }
 

@@ -297,7 +297,7 @@ func TestDrain(t *testing.T) {
 
 // TestSlowConsumer: who does not take what they asked for is cut off, and holds up nobody.
 func TestSlowConsumer(t *testing.T) {
-	l := newLive(t, gqlhttp.LiveConfig{Patience: 200 * time.Millisecond})
+	l := newLive(t, gqlhttp.LiveConfig{Patience: time.Second})
 	slow, quick := l.greet(t, "ann"), l.greet(t, "bob")
 	slow.send(ask("1", `subscription { count(to: 2000000000) }`)) // and reads nothing
 	quick.send(ask("1", `subscription { pulse }`))
@@ -311,7 +311,7 @@ func TestSlowConsumer(t *testing.T) {
 
 // TestKeepalive: a client that is there answers pings without knowing; one that is not is let go.
 func TestKeepalive(t *testing.T) {
-	l := newLive(t, gqlhttp.LiveConfig{Keepalive: 20 * time.Millisecond, Patience: 300 * time.Millisecond})
+	l := newLive(t, gqlhttp.LiveConfig{Keepalive: 20 * time.Millisecond, Patience: 2 * time.Second})
 	gone := l.greet(t, "ann") // reads nothing more, so it answers no ping
 	there := l.greet(t, "bob")
 	there.send(ask("1", `subscription { pulse }`))

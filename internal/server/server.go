@@ -62,6 +62,7 @@ func (c *serveCommand) run(ctx context.Context, p process) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
+	tuning := tuneRuntime(p.Lookup) // before anything is made that goes by how many processors there are
 	logger := newLogger(p, c.Log)
 	// The port comes first: if another server has it, nothing else must happen, least of all to the database.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
@@ -72,7 +73,7 @@ func (c *serveCommand) run(ctx context.Context, p process) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	s.tasks = append(s.tasks, tuneRuntime(p.Lookup)...)
+	s.tasks = append(s.tasks, tuning...)
 	return s.serve(ctx, listener)
 }
 
