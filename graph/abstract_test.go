@@ -1,11 +1,14 @@
 package graph_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"gatehouse/graph"
 	"gatehouse/graph/graphtest"
+	"gatehouse/internal/fault"
 	"gatehouse/internal/operation"
 	"gatehouse/internal/store/storetest"
 )
@@ -24,6 +27,9 @@ func (*bell) Volume() *int32 { return new(int32(9)) }
 func (*bell) Next() *whistle { return &whistle{} }
 
 type whistle struct{}
+
+// Air is what no other sound has. It comes before what every sound has, so that a whistle's methods are not a sound's.
+func (*whistle) Air() *string { return new("breath") }
 
 // Text is on every sound.
 func (*whistle) Text() *string { return new("tweet") }
@@ -62,9 +68,9 @@ func (*soundQuery) Sounds() []*sound { return []*sound{{&bell{}}, {&whistle{}}} 
 
 func (*soundQuery) Noises() []*sound { return []*sound{{&bell{}}, {&whistle{}}} }
 
-// TestFragmentsOfAnyType: what is behind interfaces and unions is answered, in whatever fragments it is asked for.
-func TestFragmentsOfAnyType(t *testing.T) {
-	t.Parallel()
+// sounds returns an executor of a schema in which interfaces and unions lead to each other.
+func sounds(t *testing.T) *operation.Executor {
+	t.Helper()
 	p := plan(t)
 	p.SDL += `
 extend type Query {
@@ -75,7 +81,7 @@ extend type Query {
 interface Sound { text: String next: Sound }
 interface Loud { volume: Int }
 type Bell implements Sound & Loud { text: String volume: Int next: Whistle }
-type Whistle implements Sound { text: String next: Sound }
+type Whistle implements Sound { air: String text: String next: Sound }
 union Noise = Bell | Whistle`
 	features := graphtest.New(t, storetest.SQLite, plan(t)).Features
 	engine, err := graph.Extend(p.SDL, features, graph.Resolvers[graph.User]{
@@ -83,7 +89,13 @@ union Noise = Bell | Whistle`
 		Query: func(own *graph.Query[graph.User]) any { return &soundQuery{own} },
 	})
 	must(t, err)
-	x := graphtest.NewExecutor(t, p, engine, time.Now, features.Logger)
+	return graphtest.NewExecutor(t, p, engine, time.Now, features.Logger)
+}
+
+// TestFragmentsOfAnyType: what is behind interfaces and unions is answered, in whatever fragments it is asked for.
+func TestFragmentsOfAnyType(t *testing.T) {
+	t.Parallel()
+	x := sounds(t)
 	const all = `[{"text":"ding","volume":9},{"text":"tweet"}]`
 	for _, c := range []struct{ query, want string }{
 		{`{ bell { ... on Sound { text } ... on Loud { volume } } }`, `{"bell":{"text":"ding","volume":9}}`},
@@ -120,10 +132,52 @@ union Noise = Bell | Whistle`
 			`{ noises { __typename ... on Loud { ... on Sound { ... on Bell { volume } } } } }`,
 			`{"noises":[{"__typename":"Bell","volume":9},{"__typename":"Whistle"}]}`,
 		},
+		// The same field, as every sound says it and as a bell says it more exactly.
+		{
+			`{ sounds { next { text } ... on Bell { next { air t: text } } } }`,
+			`{"sounds":[{"next":{"text":"tweet","air":"breath","t":"tweet"}},{"next":{"text":"ding"}}]}`,
+		},
+		{
+			`{ sounds { ... on Bell { next { air t: text } } } sounds { next { text next { text } } } }`,
+			`{"sounds":[{"next":{"air":"breath","t":"tweet","text":"tweet","next":{"text":"ding"}}},` +
+				`{"next":{"text":"ding","next":{"text":"tweet"}}}]}`,
+		},
+		{
+			`{ sounds { ...A ... on Noise { ... on Bell { next { air } } } } } fragment A on Sound { next { t: text } }`,
+			`{"sounds":[{"next":{"t":"tweet","air":"breath"}},{"next":{"t":"ding"}}]}`,
+		},
+		{
+			`{ sounds { next { t: text } ... on Bell { ... on Sound { next { ... on Whistle { air } } } } } }`,
+			`{"sounds":[{"next":{"t":"tweet","air":"breath"}},{"next":{"t":"ding"}}]}`,
+		},
+		{
+			`query { sounds { next @skip(if: true) { text } ... on Bell { next { air } } next @include(if: true) { t: text } } }`,
+			`{"sounds":[{"next":{"air":"breath","t":"tweet"}},{"next":{"t":"ding"}}]}`,
+		},
 	} {
 		r := x.Execute(t.Context(), operation.Request{Query: c.query})
 		if len(r.Errors) > 0 || string(r.Data) != c.want {
 			t.Errorf("%s\ngot  %s %v\nwant %s", c.query, r.Data, r.Errors, c.want)
 		}
+	}
+}
+
+// TestMergingIsBounded: the engine compares each field with those of all other fragments. A fragment that it is given once for
+// each type must not cost it the square of that.
+func TestMergingIsBounded(t *testing.T) {
+	t.Parallel()
+	var leaves strings.Builder
+	for i := range 15 {
+		fmt.Fprintf(&leaves, "a%d:text ", i)
+	}
+	some := strings.Repeat("...on Noise{...on Sound{"+leaves.String()+"}}", 9)
+	x := sounds(t)
+	if r := x.Execute(t.Context(), operation.Request{Query: "{sounds{" + some + "}}"}); len(r.Errors) > 0 {
+		t.Errorf("some: %s", r.Errors[0].Message)
+	}
+	r := x.Execute(t.Context(), operation.Request{Query: "{sounds{" + some + some + "}}"})
+	if r.Data != nil && string(r.Data) != "null" || len(r.Errors) != 1 ||
+		r.Errors[0].Extensions["code"] != string(fault.ValidationFailed) {
+		t.Errorf("many: %.200s %v", r.Data, r.Errors)
 	}
 }

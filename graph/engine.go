@@ -23,6 +23,11 @@ import (
 // parallel is how many resolvers of one operation may run at once. More would let a single operation occupy a database pool.
 const parallel = 8
 
+// comparisons is how many pairs of fields the engine may compare to find out whether they can be merged, which it does anew for
+// each request. A document of 1,000 tokens takes about half as many, unless its fragments are printed for many types; twice as
+// many would take longer than 50 ms and more than 32 MiB.
+const comparisons = 100_000
+
 // Features is what the resolvers call. All of it is required.
 type Features struct {
 	Sessions *session.Service
@@ -83,6 +88,7 @@ func Extend[U any](sdl string, features Features, resolvers Resolvers[U]) (*Engi
 		graphql.DisableFieldSelections(),
 		graphql.RestrictIntrospection(func(context.Context) bool { return false }),
 		graphql.MaxParallelism(parallel),
+		graphql.OverlapValidationLimit(comparisons),
 		graphql.SubscribeResolverTimeout(patience),
 		graphql.Logger(stacks),
 		graphql.PanicHandler(stacks),

@@ -31,6 +31,10 @@ func explain(err *gqlerrors.QueryError) *fault.Error {
 		return known
 	}
 	switch {
+	case err.Rule == "OverlapValidationLimitExceeded":
+		return &fault.Error{
+			Code: fault.ValidationFailed, Message: "The document has too many fragments whose fields have to be compared.",
+		}
 	case errors.Is(cause, store.ErrUnavailable), errors.Is(cause, context.DeadlineExceeded), errors.Is(cause, context.Canceled):
 		return fault.Outage(cause)
 	case err.ResolverError != nil:

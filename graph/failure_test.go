@@ -35,6 +35,7 @@ func TestExplain(t *testing.T) {
 		"user errors":       {&gqlerrors.QueryError{ResolverError: fault.User(fault.EmailTaken, "email", "canary")}, fault.Internal},
 		"a missing row":     {&gqlerrors.QueryError{ResolverError: store.ErrNotFound}, fault.Internal},
 		"a rule":            {&gqlerrors.QueryError{Message: "canary", Rule: "OverlappingFieldsCanBeMergedRule"}, fault.Internal},
+		"comparisons":       {&gqlerrors.QueryError{Message: "canary", Rule: "OverlapValidationLimitExceeded"}, fault.ValidationFailed},
 		"a syntax error":    {&gqlerrors.QueryError{Message: "canary", Err: syntax}, fault.Internal},
 		"null for non-null": {&gqlerrors.QueryError{Message: "canary"}, fault.Internal},
 		"too many fields":   {&gqlerrors.QueryError{Message: "canary", Err: errors.New("canary")}, fault.Internal},

@@ -73,7 +73,12 @@ func large(t testing.TB) *Executor {
 		}
 		sdl.WriteString(" }")
 	}
-	schema, err := LoadSchema("large.graphqls", sdl.String())
+	return newExecutorOf(t, sdl.String())
+}
+
+func newExecutorOf(t testing.TB, sdl string) *Executor {
+	t.Helper()
+	schema, err := LoadSchema("large.graphqls", sdl)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +97,71 @@ func large(t testing.TB) *Executor {
 		t.Fatal(err)
 	}
 	return x
+}
+
+// TestNarrowingIsBounded: a fragment that has to be printed for each type that it applies to may not grow out of proportion, and
+// neither may a field that is printed for each, however often they stand within each other.
+func TestNarrowingIsBounded(t *testing.T) {
+	var sdl, either strings.Builder
+	sdl.WriteString(`directive @public(reason: String!) on FIELD_DEFINITION` +
+		` type Query { n: N @public(reason: "A test asks for it.") a: T0 @public(reason: "A test asks for it.") }` +
+		` interface N { n: N s: String }`)
+	for i := range 200 {
+		fmt.Fprintf(&sdl, " type T%d implements N { n: N s: String }", i)
+		fmt.Fprintf(&either, " | T%d", i)
+	}
+	x := newExecutorOf(t, sdl.String()+" union U ="+either.String())
+	nested := func(depth int, open, leaf, closing string) string {
+		return strings.Repeat(open, depth) + leaf + strings.Repeat(closing, depth)
+	}
+	for name, test := range map[string]struct {
+		query string
+		fits  bool
+	}{
+		"all of them once":      {"{ n { ... on U { ... on N { s n { s } } } } }", true},
+		"leaves of all of them": {"{ n { " + strings.Repeat("... on U { ... on N { s } } ", 2) + "} }", true},
+		"in each other":         {"{" + nested(9, "n { ... on U { ... on N { ", "s", "} } }") + "}", false},
+		"in each other, named":  {"{ n { ...A } }" + named(8, "U") + " fragment I on N { s }", false},
+		"fields of both":        {"{ a { n { s } }" + nested(9, "n { ", "s", "} ") + "}", false},
+		"many operations":       {operations(20, "{ n { ... on U { ...F } } }") + "fragment F on N { n { s } }", false},
+		"side by side":          {"{ n { " + strings.Repeat("... on U { ... on N { n { s } } } ", 40) + "} }", false},
+		"none, of one of them":  {"{ a { " + nested(80, "... on U { ... on N { ", "s", "} } ") + "} }", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			began := time.Now()
+			r := x.Execute(t.Context(), Request{Query: test.query})
+			took := time.Since(began)
+			runtime.ReadMemStats(&after)
+			allocated := after.TotalAlloc - before.TotalAlloc
+			t.Logf("%v in %v, %d KiB allocated", r.Stage, took, allocated>>10)
+			if fits := r.Stage == Executed; fits != test.fits || !fits && !strings.Contains(r.Errors[0].Message, "for each type") {
+				t.Errorf("%v: %v", r.Stage, r.Errors)
+			}
+			if allocated > 32<<20 || took > time.Second { // 50 ms is the aim; the rest is for a busy machine and the race detector
+				t.Errorf("took %v and %d KiB", took, allocated>>10)
+			}
+		})
+	}
+}
+
+// named returns fragments of N, A to H, each of which spreads the next one on the type.
+func named(n int, on string) string {
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintf(&all, " fragment %c on %s { ... on N { n { ...%c } } }", 'A'+i, on, 'B'+i)
+	}
+	return all.String()
+}
+
+// operations returns as many operations of the same selections.
+func operations(n int, selections string) string {
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintf(&all, "query Q%d %s ", i, selections)
+	}
+	return all.String()
 }
 
 // Documents that multiply the schema by itself and by aliases are refused, at a cost that does not depend on how large the

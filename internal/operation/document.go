@@ -60,6 +60,7 @@ func (x *Executor) prepare(e *edition, query string) (*document, []problem) {
 		return nil, problems
 	}
 	doc := &document{edition: e, text: query, bytes: len(query) + tokens*bytesPerToken}
+	room := x.limits.Selections // for the statements of all operations
 	for _, op := range tree.Operations {
 		problems = append(problems, x.checkOnce(e.schema, tree, op)...)
 		problems = append(problems, single(tree, op)...)
@@ -71,8 +72,12 @@ func (x *Executor) prepare(e *edition, query string) (*document, []problem) {
 				problems = append(problems, misfit(fault.ValidationFailed, "A variable's default", err, def.Position))
 			}
 		}
-		statement, introspects, misfits := state(e.coercer, tree, op)
+		statement, introspects, misfits := state(e.coercer, tree, op, room)
 		problems = append(problems, misfits...)
+		room -= statement.selections
+		if len(problems) > 0 {
+			continue // a plan would be in vain
+		}
 		doc.bytes += len(statement.text)
 		doc.operations = append(doc.operations, &prepared{
 			definition:  op,
@@ -93,9 +98,7 @@ func misfit(code fault.Code, what string, err error, at *ast.Position) problem {
 // checkOnce refuses an operation that selects more than one of the fields that check a password, or one of them twice. They are
 // the root's, also where a fragment names an interface of it.
 func (x *Executor) checkOnce(schema *ast.Schema, tree *ast.QueryDocument, op *ast.OperationDefinition) []problem {
-	root := map[ast.Operation]*ast.Definition{
-		ast.Query: schema.Query, ast.Mutation: schema.Mutation, ast.Subscription: schema.Subscription,
-	}[op.Operation]
+	root := rootOf(schema, op)
 	names := map[string]bool{}
 	for f := range fields(op.SelectionSet, tree.Fragments) {
 		if x.once[root.Name+"."+f.Name] {

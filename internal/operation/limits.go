@@ -22,7 +22,8 @@ import (
 type Limits struct {
 	Tokens int // 1,000 tokens, comments among them
 
-	// Fragments count wherever they are spread, as if their fields were written there.
+	// Fragments count wherever they are spread, as if their fields were written there. What one selects on an interface or a union
+	// counts for each type that it has to be printed for, see statement.
 	Selections         int // 1,000 fields and fragments in the whole document
 	Depth              int // 10 fields within each other
 	IntrospectionDepth int // 20 fields within each other from __schema or __type on: GraphiQL's query needs 15

@@ -31,11 +31,11 @@ type Digest [sha256.Size]byte
 
 // Engine executes an operation that is valid and permitted. It is never given the client's text: a second parser may read
 // another document in it than the one that policy judged. Request.Query is printed from the judged tree and holds that one
-// operation, anonymous, with the fragments it uses, without literals and without __schema and __type, which are answered before
-// it. Every argument is a variable of the argument's own type, and Request.Variables has their coerced values: schema
-// defaults filled in, Int as int32, Float as float64, String, ID and enum values as string, Boolean as bool, lists as []any,
-// input objects as map[string]any, null as nil; custom scalars are string, bool, json.Number, []any or map[string]any. The
-// values are shared between requests and must not be changed.
+// operation, anonymous, with the fragments it uses, without literals of the client's and without __schema and __type, which are
+// answered before it. Every argument is a variable of the argument's own type, and Request.Variables has their coerced values:
+// schema defaults filled in, Int as int32, Float as float64, String, ID and enum values as string, Boolean as bool, lists as
+// []any, input objects as map[string]any, null as nil; custom scalars are string, bool, json.Number, []any or map[string]any.
+// The values are shared between requests and must not be changed.
 type Engine interface {
 	// Execute runs a query or mutation.
 	Execute(ctx context.Context, req Request) Result

@@ -17,10 +17,16 @@ import (
 //
 // Fragments are printed for the types that they apply to where they stand, because the engine does not understand all of those
 // that name an interface or a union: within an object no fragment has a condition, since it holds or does not, and elsewhere a
-// condition is an object. So each type that a fragment can meet has one of its own.
+// condition is an object. So each type that a fragment can meet has one of its own; only a fragment on an interface that selects
+// nothing but leaves does for all of them.
+//
+// Nor does the engine merge a field of an interface with that of an object of it: what is selected of the one it would ask the
+// other's resolver for, by the number of a method that is another one there. A field that is selected both ways is printed for
+// each object.
 type statement struct {
-	text  string // empty where nothing is left for the engine
-	slots []slot
+	text       string // empty where nothing is left for the engine
+	slots      []slot
+	selections int // fields and fragments in text, fragments unfolded, which is what the engine does
 }
 
 // slot is a variable of a statement: the value of one argument.
@@ -38,41 +44,53 @@ type slot struct {
 type printer struct {
 	coercer     coercer
 	op          *ast.OperationDefinition
-	fragments   ast.FragmentDefinitionList
-	out         strings.Builder
+	document    ast.FragmentDefinitionList
+	most        int // selections that may be printed
+	selected    int // those that are, fragments unfolded
+	out         *strings.Builder
 	slots       []slot
-	byKey       map[string]string   // what equal arguments share → the name of their slot
-	names       map[narrowed]string // of the fragments that are printed, or will be
-	pending     []narrowed          // those that will be
-	introspects bool                // op asks about the schema
+	byKey       map[string]string // what equal arguments share → the name of their slot
+	fragments   []fragment        // by the numbers in their names
+	numbers     map[narrowed]int  // which they are
+	ways        map[string]string // response name of a field with subfields → the types on the way to it from the field above
+	crossed     map[string]bool   // those with several ways
+	introspects bool              // op asks about the schema
 	problems    []problem
 }
 
-// narrowed is a fragment for one of the types that it applies to.
+// fragment is one that is printed.
+type fragment struct {
+	text       string
+	selections int // in it, unfolded
+}
+
+// narrowed is a fragment of the document for one of the types that it applies to.
 type narrowed struct {
 	node any // *ast.InlineFragment or *ast.FragmentDefinition
 	on   *ast.Definition
 }
 
-// state prints op. It also reports whether op asks for introspection.
-func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition) (*statement, bool, []problem) {
-	p := &printer{coercer: c, op: op, fragments: doc.Fragments, byKey: map[string]string{}, names: map[narrowed]string{}}
+// state prints op, unless it comes to more than most selections. It also reports whether op asks for introspection.
+func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition, most int) (*statement, bool, []problem) {
+	p := &printer{
+		coercer: c, op: op, document: doc.Fragments, most: most, out: &strings.Builder{}, byKey: map[string]string{},
+		numbers: map[narrowed]int{}, ways: map[string]string{}, crossed: map[string]bool{},
+	}
 	for f := range fields(op.SelectionSet, doc.Fragments) {
 		p.introspects = p.introspects || introspection.Is(f.Name)
 	}
 	if !p.forEngine(op.SelectionSet) {
 		return &statement{}, p.introspects, nil
 	}
-	root := map[ast.Operation]*ast.Definition{
-		ast.Query: c.schema.Query, ast.Mutation: c.schema.Mutation, ast.Subscription: c.schema.Subscription,
-	}[op.Operation]
+	root := rootOf(c.schema, op)
+	p.cross(op.SelectionSet, root.Name)
 	p.selections(op.SelectionSet, root)
-	for len(p.pending) > 0 { // printing one may find others
-		fragment := p.pending[0]
-		p.pending = p.pending[1:]
-		p.out.WriteString("fragment " + p.names[fragment] + " on " + fragment.on.Name)
-		_, _, set := fragment.parts()
-		p.selections(set, fragment.on)
+	if p.selected > p.most {
+		return &statement{}, p.introspects, []problem{reject(fault.ValidationFailed,
+			"The document selects too many fields, fragments unfolded for each type that they apply to.", op.Position)}
+	}
+	for _, f := range p.fragments {
+		p.out.WriteString(f.text)
 	}
 	head := string(op.Operation)
 	if len(p.slots) > 0 {
@@ -82,7 +100,43 @@ func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition) (*sta
 		}
 		head += "(" + strings.Join(definitions, ",") + ")"
 	}
-	return &statement{text: head + p.out.String(), slots: p.slots}, p.introspects, p.problems
+	return &statement{head + p.out.String(), p.slots, p.selected}, p.introspects, p.problems
+}
+
+// rootOf returns the type that op starts from.
+func rootOf(schema *ast.Schema, op *ast.OperationDefinition) *ast.Definition {
+	switch op.Operation {
+	case ast.Mutation:
+		return schema.Mutation
+	case ast.Subscription:
+		return schema.Subscription
+	default:
+		return schema.Query
+	}
+}
+
+// cross finds the response names of fields with subfields that are not all reached in one way: from the field above them through
+// fragments on the same types in the same order. Fields of one name and one way are printed alike wherever they can be merged. It
+// does not look at where they stand in the response, so it finds more than have to be merged.
+func (p *printer) cross(set ast.SelectionSet, way string) {
+	for _, selection := range set {
+		switch s := selection.(type) {
+		case *ast.Field:
+			if len(s.SelectionSet) == 0 {
+				continue
+			}
+			if other, known := p.ways[s.Alias]; known && other != way {
+				p.crossed[s.Alias] = true
+			}
+			p.ways[s.Alias] = way
+			p.cross(s.SelectionSet, s.Definition.Type.Name())
+		case *ast.InlineFragment:
+			p.cross(s.SelectionSet, strings.TrimSuffix(way+" "+s.TypeCondition, " "))
+		case *ast.FragmentSpread:
+			fragment := p.document.ForName(s.Name)
+			p.cross(fragment.SelectionSet, way+" "+fragment.TypeCondition)
+		}
+	}
 }
 
 // selections prints what is selected of an object of the type on, or of the objects that can be behind it.
@@ -90,17 +144,20 @@ func (p *printer) selections(set ast.SelectionSet, on *ast.Definition) {
 	p.out.WriteString("{")
 	empty := p.out.Len()
 	for _, selection := range set {
+		if p.selected > p.most {
+			return
+		}
 		if !p.concernsEngine(selection) {
 			continue
 		}
+		p.selected++
 		switch s := selection.(type) {
 		case *ast.Field:
-			p.separate(empty)
-			p.field(s, on)
+			p.field(s, on, empty)
 		case *ast.InlineFragment:
 			p.fragment(s, s.Directives, on, empty)
 		case *ast.FragmentSpread:
-			p.fragment(p.fragments.ForName(s.Name), s.Directives, on, empty)
+			p.fragment(p.document.ForName(s.Name), s.Directives, on, empty)
 		}
 	}
 	if p.out.Len() == empty { // no fragment applies, but something has to stand here
@@ -123,7 +180,7 @@ func (p *printer) fragment(node any, directives ast.DirectiveList, on *ast.Defin
 		p.separate(first)
 		_, inline, set := narrowed{node, target}.parts()
 		if !inline || len(targets) > 1 {
-			p.out.WriteString("..." + p.name(narrowed{node, target}))
+			p.out.WriteString("...f" + strconv.Itoa(p.number(narrowed{node, target})))
 			p.directives(directives)
 			continue
 		}
@@ -136,15 +193,26 @@ func (p *printer) fragment(node any, directives ast.DirectiveList, on *ast.Defin
 	}
 }
 
-// targets returns what a fragment applies to where a type stands: that type itself, where there is no other condition, else those
-// of its objects that the condition is met by.
+// targets returns what a fragment is printed for where a type stands: that type itself, where there is no other condition; the
+// interface in the condition, where the engine understands it; else those objects of the type that the condition is met by.
 func (p *printer) targets(n narrowed) []*ast.Definition {
-	condition, _, _ := n.parts()
+	condition, _, set := n.parts()
 	if condition == "" || condition == n.on.Name {
 		return []*ast.Definition{n.on}
 	}
+	if def := p.coercer.schema.Types[condition]; n.on.IsAbstractType() && def.Kind == ast.Interface && leavesOnly(set) {
+		return []*ast.Definition{def}
+	}
 	those := p.objects(condition)
 	return slices.DeleteFunc(p.objects(n.on.Name), func(object *ast.Definition) bool { return !slices.Contains(those, object) })
+}
+
+// leavesOnly reports whether nothing in set has subfields or a type of its own.
+func leavesOnly(set ast.SelectionSet) bool {
+	return !slices.ContainsFunc(set, func(selection ast.Selection) bool {
+		f, ok := selection.(*ast.Field)
+		return !ok || len(f.SelectionSet) > 0
+	})
 }
 
 // objects returns the objects that can be behind a type.
@@ -154,15 +222,23 @@ func (p *printer) objects(name string) []*ast.Definition {
 	})
 }
 
-// name returns the name of a fragment, and has it printed. No name of the client's is used, so that no two can be the same.
-func (p *printer) name(n narrowed) string {
-	name, ok := p.names[n]
-	if !ok {
-		name = "f" + strconv.Itoa(len(p.names))
-		p.names[n] = name
-		p.pending = append(p.pending, n)
+// number returns the number of a fragment, and has it printed. No name of the client's is used, so that no two can be the same.
+func (p *printer) number(n narrowed) int {
+	if i, known := p.numbers[n]; known {
+		p.selected += p.fragments[i].selections
+		return i
 	}
-	return name
+	i := len(p.fragments)
+	p.numbers[n] = i
+	p.fragments = append(p.fragments, fragment{})
+	outer, before := p.out, p.selected
+	p.out = &strings.Builder{}
+	p.out.WriteString("fragment f" + strconv.Itoa(i) + " on " + n.on.Name)
+	_, _, set := n.parts()
+	p.selections(set, n.on)
+	p.fragments[i] = fragment{p.out.String(), p.selected - before}
+	p.out = outer
+	return i
 }
 
 // parts returns what a fragment is made of: its condition, if it has one, whether it stands where it is used, what it selects.
@@ -191,12 +267,27 @@ func (p *printer) concernsEngine(selection ast.Selection) bool {
 	case *ast.InlineFragment:
 		return p.forEngine(s.SelectionSet)
 	case *ast.FragmentSpread:
-		return p.forEngine(p.fragments.ForName(s.Name).SelectionSet)
+		return p.forEngine(p.document.ForName(s.Name).SelectionSet)
 	}
 	return true
 }
 
-func (p *printer) field(f *ast.Field, on *ast.Definition) {
+// field prints a field, for each object behind an interface where it has to be merged with theirs.
+func (p *printer) field(f *ast.Field, on *ast.Definition, first int) {
+	if on.Kind != ast.Interface || !p.crossed[f.Alias] {
+		p.separate(first)
+		p.fieldOf(f, on)
+		return
+	}
+	for _, object := range p.objects(on.Name) {
+		p.separate(first)
+		p.out.WriteString("...on " + object.Name + "{")
+		p.fieldOf(f, object)
+		p.out.WriteString("}")
+	}
+}
+
+func (p *printer) fieldOf(f *ast.Field, on *ast.Definition) {
 	if f.Alias != f.Name {
 		p.out.WriteString(f.Alias + ":")
 	}

@@ -129,6 +129,7 @@ func (p *planner) field(f *ast.Field, at scope, path *step, when condition) {
 		return // __schema and __type tell about the schema, not about data
 	}
 	var next scope
+	var settled []*typeRules // returned already as what is not the caller's own, which nothing changes any more
 	for i, o := range at.objects() {
 		rules := o.fields[f.Name]
 		if rules == nil {
@@ -143,8 +144,11 @@ func (p *planner) field(f *ast.Field, at scope, path *step, when condition) {
 			next.owned = owned
 		}
 		next.owned = next.owned.and(owned)
-		if len(at.possible) == 0 {
+		if len(at.possible) == 0 || slices.Contains(settled, rules.returns) {
 			continue
+		}
+		if len(owned) == 0 {
+			settled = append(settled, rules.returns)
 		}
 		for _, t := range rules.returns.possible {
 			one := object{t, owned}
