@@ -108,10 +108,8 @@ export async function visit(t, { server, page: { url } }, { expected = [], scrip
   });
   const open = async () => {
     const page = await context.newPage();
-    const sockets = [];
-    page.on("websocket", () => sockets.push(Date.now()));
     await page.goto(url);
-    return Object.assign(page, { sockets });
+    return page;
   };
   return { context, seen, refreshes, answers, unanswered, open, page: await open() };
 }
@@ -125,8 +123,9 @@ export async function enter(page, button, email, secret = password) {
 export const signedIn = (page, email) => page.getByRole("heading", { level: 2, name: `Signed in as ${email}` }).waitFor();
 export const region = (page, name) => page.getByRole("region", { name });
 export const items = (page, name) => region(page, name).getByRole("listitem");
-export const says = (page, name, text) => region(page, name).getByRole("status").filter({ hasText: text }).waitFor();
-export const live = (page) => says(page, "Security events", /^live$/);
+export const says = (page, name, text, ms) =>
+  region(page, name).getByRole("status").filter({ hasText: text }).waitFor(ms && { timeout: ms });
+export const live = (page, ms) => says(page, "Security events", /^live$/, ms);
 const unreachable = "The server cannot be reached. You are still signed in.";
 export const lost = (page) => page.getByRole("alert").filter({ hasText: unreachable });
 
@@ -181,3 +180,13 @@ export function asleep() {
   Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
 }
 
+/** Writes down when the page tried to open a socket, by its own clock. */
+export function attempts() {
+  globalThis.attempts = [];
+  globalThis.WebSocket = class extends WebSocket {
+    constructor(...target) {
+      globalThis.attempts.push(performance.now());
+      super(...target);
+    }
+  };
+}

@@ -1,4 +1,5 @@
 // Debian's Chromium without a window, and real servers for its pages to talk to.
+import { execFileSync } from "node:child_process";
 import { chromium } from "playwright-core";
 import { House } from "../wsclient/house.js";
 
@@ -17,13 +18,14 @@ export function launch(...args) {
 
 /**
  * Starts a server of its own database at http://localhost on a free port, with settings as environment variables. Its origin is
- * what pages call it; stop(), kill() and start() are for those that it leaves alone for a while.
+ * what pages call it; run() runs a command beside it; stop(), kill() and start() are for those that it leaves alone for a while.
  */
 export async function serve(binary, settings = {}) {
   const house = await House.build(binary, settings);
   return {
     house,
     origin: house.url.replace("127.0.0.1", "localhost").replace("/graphql", ""),
+    run: (...command) => execFileSync(binary, command, { env: { ...process.env, ...house.settings }, stdio: "pipe" }),
     start: () => house.start(),
     stop: () => house.stop(),
     async kill() {

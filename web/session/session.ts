@@ -17,8 +17,10 @@ export interface UserError {
   field?: string[] | null;
 }
 
+const endings = ["none", "loggedOut", "revoked", "ended"] as const;
+
 /** Why nobody is signed in: never was, logged out, somebody revoked the session, or it ended by itself. */
-export type Ending = "none" | "loggedOut" | "revoked" | "ended";
+export type Ending = (typeof endings)[number];
 
 /** What a page shows. A new object for each change, so that it can be compared by identity. */
 export type State =
@@ -41,14 +43,12 @@ export interface Options {
    * leave it to the server, which has COOKIE_MODE for that.
    */
   mode?: "bearer" | "cookie" | "server";
-  /** The name under which tabs share the session. */
-  name?: string;
   /** Whether the access token is renewed shortly before it ends while the page is visible; else when it is next needed. */
   renewEarly?: boolean;
+  /** What stands for the browser's own, in tests. */
   fetch?: typeof globalThis.fetch;
   storage?: Storage;
   locks?: LockManager | undefined;
-  now?: () => number;
 }
 
 /** An answer of GraphQL, as far as a session looks into it. */
@@ -83,6 +83,9 @@ const documents = {
   logout: "mutation Logout($input: LogoutInput!) { logout(input: $input) { endedSessions userErrors { code message } } }",
 };
 
+/** The name under which tabs share the session, in the storage and for the lock. */
+const key = "gatehouse.session";
+
 /** How long to wait before a refresh that got no answer is tried again, in ms. */
 const retries = [250, 1000, 3000];
 
@@ -111,13 +114,11 @@ const remembered = 8;
 export class Session {
   readonly #endpoint: string;
   readonly #mode: "bearer" | "cookie" | "server";
-  readonly #name: string;
   readonly #renewEarly: boolean;
   readonly #fetch: typeof globalThis.fetch;
   readonly #locks: LockManager | undefined;
-  readonly #now: () => number;
   readonly #listeners = new Set<() => void>();
-  #storage: Pick<Storage, "getItem" | "setItem">;
+  #storage: Shelf;
   #state: State = { signedIn: false, because: "none" };
   #ends = 0; // when the access token does, by the clock that nobody sets
   #tokens: string[] = []; // access tokens of the present sign-in, the last one last
@@ -128,18 +129,17 @@ export class Session {
   constructor(options: Options) {
     this.#endpoint = options.endpoint;
     this.#mode = options.mode ?? "bearer";
-    this.#name = options.name ?? "gatehouse.session";
     this.#renewEarly = options.renewEarly ?? true;
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
-    this.#storage = options.storage ?? shared() ?? memory();
+    const storage = options.storage ?? shared();
+    this.#storage = storage ?? memory();
     // Outside a secure context there are none. Two tabs may then refresh at once, which the server's grace period forgives.
-    this.#locks = "locks" in options ? options.locks : globalThis.navigator?.locks;
-    this.#now = options.now ?? Date.now;
+    // Where a browser forbids the storage it has locks, but gives nobody any.
+    this.#locks = "locks" in options ? options.locks : storage && globalThis.navigator?.locks;
     this.#read();
     globalThis.addEventListener?.("storage", this.#onStorage);
     globalThis.addEventListener?.("pageshow", this.#onWake);
     globalThis.document?.addEventListener("visibilitychange", this.#onWake);
-    this.#schedule();
   }
 
   /** Stops the timer and stops listening to other tabs. */
@@ -160,7 +160,7 @@ export class Session {
     const state = this.#state;
     if (!state.signedIn) return false;
     // One clock may be set, and the other stands still while the machine sleeps.
-    return state.accessToken === null || state.expiresAt <= this.#now() || this.#ends <= performance.now();
+    return state.accessToken === null || state.expiresAt <= Date.now() || this.#ends <= performance.now();
   }
 
   /** Calls listener after each change, until the returned function is called. */
@@ -184,7 +184,7 @@ export class Session {
    * origin began it, or the storage was cleared. To be called once, at the start.
    */
   async restore(): Promise<void> {
-    const unknown = () => this.#storage.getItem(this.#name) === null;
+    const unknown = () => this.#storage.getItem(key) === null;
     if (this.#mode !== "cookie" || !unknown()) return;
     await this.#exclusively(async () => {
       if (!unknown()) return;
@@ -217,7 +217,7 @@ export class Session {
 
   /** Takes over tokens that came in another way. This counts as signing in, because they may be anybody's. */
   adopt(tokens: Tokens | null | undefined): void {
-    if (tokens) this.#hold(tokens, `${this.#now().toString(36)}-${Math.random().toString(36).slice(2)}`);
+    if (tokens) this.#hold(tokens, `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`);
   }
 
   /** Returns an access token that has not ended, refreshing where need be; null where nobody is signed in. */
@@ -321,17 +321,17 @@ export class Session {
   async #persistently(state: SignedIn, interrupt: AbortSignal): Promise<Payload> {
     const input = state.refreshToken ? { refreshToken: state.refreshToken } : {};
     const began = performance.now();
-    for (const least of retries) {
+    for (let tried = 0; ; tried++) {
       try {
         return await this.#send("refresh", input, { ...state, accessToken: null }, interrupt);
       } catch (error) {
+        const least = retries[tried] ?? Infinity;
         const wait = error instanceof Unreachable ? Math.max(least, error.retryAfter * 1000) : Infinity;
         if (interrupt.aborted || performance.now() - began + wait > retryable) throw error;
         await pause(wait, interrupt);
         interrupt.throwIfAborted();
       }
     }
-    return this.#send("refresh", input, { ...state, accessToken: null }, interrupt);
   }
 
   /** Sends one of the session's own mutations, for whoever is signed in. */
@@ -385,7 +385,7 @@ export class Session {
     return new Promise((resolve, reject) => {
       const turn = () => work().then(resolve, reject);
       if (!this.#locks) this.#last = this.#last.then(turn);
-      else this.#locks.request(this.#name, () => turn().then(() => pause(settling))).catch(reject);
+      else this.#locks.request(key, () => turn().then(() => pause(settling))).catch(reject);
     });
   }
 
@@ -396,7 +396,7 @@ export class Session {
 
   /** Takes over what the tabs share. Of a session in a cookie that is only which it is: each tab has its own access token. */
   #read(): State {
-    const state = parse(this.#storage.getItem(this.#name));
+    const state = parse(this.#storage.getItem(key));
     const own = this.#state;
     const inCookie = state.signedIn && state.accessToken === null;
     const unchanged = inCookie ? own.signedIn && own.id === state.id : JSON.stringify(state) === JSON.stringify(own);
@@ -405,18 +405,19 @@ export class Session {
   }
 
   #hold({ accessToken, expiresIn, refreshToken }: Tokens, id: string): void {
-    const expiresAt = this.#now() + expiresIn * 1000;
+    const expiresAt = Date.now() + expiresIn * 1000;
     this.#set({ signedIn: true, id, accessToken, refreshToken: this.#mode === "cookie" ? null : refreshToken, expiresAt });
   }
 
   #set(state: State): void {
     const text = JSON.stringify(state.signedIn && state.refreshToken === null ? { ...state, accessToken: null } : state);
     try {
-      this.#storage.setItem(this.#name, text);
+      this.#storage.setItem(key, text);
     } catch {
-      // It is full. What it held is out of date, and must not come back.
+      // It is full. What it holds is out of date: a page loaded anew would be taken for a thief with it.
+      this.#storage.removeItem(key);
       this.#storage = memory();
-      this.#storage.setItem(this.#name, text);
+      this.#storage.setItem(key, text);
     }
     this.#show(state);
   }
@@ -426,7 +427,7 @@ export class Session {
     this.#state = state;
     if (!state.signedIn || !before.signedIn || before.id !== state.id) this.#tokens = [];
     if (state.signedIn) {
-      this.#ends = performance.now() + state.expiresAt - this.#now();
+      this.#ends = performance.now() + state.expiresAt - Date.now();
       if (state.accessToken !== null) this.#tokens = [...this.#tokens, state.accessToken].slice(-remembered);
     }
     this.#schedule();
@@ -434,7 +435,7 @@ export class Session {
   }
 
   readonly #onStorage = (event: StorageEvent): void => {
-    if (event.key === this.#name || event.key === null) this.#read();
+    if (event.key === key || event.key === null) this.#read();
   };
 
   // A page that was set aside has heard nothing of other tabs, and its timers stood still.
@@ -448,7 +449,7 @@ export class Session {
     const state = this.#state;
     if (!this.#renewEarly || !state.signedIn || state.accessToken === null) return;
     if (globalThis.document?.visibilityState === "hidden") return;
-    const left = Math.min(state.expiresAt - this.#now(), this.#ends - performance.now());
+    const left = Math.min(state.expiresAt - Date.now(), this.#ends - performance.now());
     const wait = Math.min(Math.max(left - Math.min(longestMargin, left / 10), shortestWait), longestWait);
     // Where that fails, whoever needs a token next tries again.
     this.#timer = setTimeout(() => void this.refresh(state.accessToken).catch(() => undefined), wait);
@@ -456,6 +457,8 @@ export class Session {
 }
 
 type SignedIn = State & { signedIn: true };
+
+type Shelf = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 interface Payload {
   tokens: Tokens | null;
@@ -507,12 +510,10 @@ function shared(): Storage | undefined {
 }
 
 /** Stands in where tabs share nothing: a session of this tab alone, until it is loaded anew. */
-function memory(): Pick<Storage, "getItem" | "setItem"> {
-  const items = new Map<string, string>();
-  return { getItem: (key) => items.get(key) ?? null, setItem: (key, value) => void items.set(key, value) };
+function memory(): Shelf {
+  let item: string | null = null;
+  return { getItem: () => item, setItem: (_, value) => void (item = value), removeItem: () => void (item = null) };
 }
-
-const endings: readonly Ending[] = ["none", "loggedOut", "revoked", "ended"];
 
 function parse(text: string | null): State {
   try {

@@ -1,6 +1,6 @@
 import { useQuery } from "@apollo/client/react";
 import { type InputHTMLAttributes, useActionState, useId } from "react";
-import type { Ending, UserError } from "../../../web/session/session.ts";
+import type { UserError } from "../../../web/session/session.ts";
 import { MeDocument } from "./gql/graphql.ts";
 import { session } from "./session.ts";
 
@@ -16,46 +16,36 @@ export function Account({ onUnreachable }: { onUnreachable: () => void }) {
   );
 }
 
-const endings: Record<Ending, string> = {
-  none: "",
-  loggedOut: "You have logged out.",
-  revoked: "This session was revoked.",
-  ended: "Your session has ended.",
-};
-
-export function SignedOut({ because }: { because: Ending }) {
+export function SignedOut() {
   const [{ email, errors }, enter, busy] = useActionState(submit, { email: "", errors: [] });
   const about = (field?: string) => errors.filter((error) => error.field?.at(-1) === field);
   return (
-    <>
-      <p role="status">{endings[because]}</p>
-      <form action={enter}>
-        <Field
-          label="E-mail address"
-          name="email"
-          type="email"
-          autoComplete="username"
-          defaultValue={email}
-          errors={about("email")}
-        />
-        <Field
-          label="Password"
-          name="password"
-          type="password"
-          autoComplete="current-password"
-          errors={about("password")}
-        />
-        <Mistakes errors={about()} />
-        <div>
-          <button name="mutation" value="login" disabled={busy}>
-            Log in
-          </button>
-          <button name="mutation" value="register" disabled={busy}>
-            Register
-          </button>
-        </div>
-      </form>
-    </>
+    <form action={enter}>
+      <Field
+        label="E-mail address"
+        name="email"
+        type="email"
+        autoComplete="username"
+        defaultValue={email}
+        errors={about("email")}
+      />
+      <Field
+        label="Password"
+        name="password"
+        type="password"
+        autoComplete="current-password"
+        errors={about("password")}
+      />
+      <Mistakes errors={about()} />
+      <div>
+        <button name="mutation" value="login" disabled={busy}>
+          Log in
+        </button>
+        <button name="mutation" value="register" disabled={busy}>
+          Register
+        </button>
+      </div>
+    </form>
   );
 }
 
@@ -70,7 +60,7 @@ function Field({ label, errors, ...input }: FieldProps) {
     <>
       <label>
         {label}
-        <input {...input} required aria-invalid={errors.length > 0} aria-describedby={id} />
+        <input {...input} required aria-invalid={errors.length > 0} aria-describedby={errors.length > 0 ? id : undefined} />
       </label>
       <Mistakes id={id} errors={errors} />
     </>

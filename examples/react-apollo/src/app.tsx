@@ -1,5 +1,6 @@
 import { ApolloProvider } from "@apollo/client/react";
 import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import type { Ending } from "../../../web/session/session.ts";
 import { Account, SignedOut } from "./account.tsx";
 import { createClient, type SocketStatus } from "./client.ts";
 import { Events } from "./events.tsx";
@@ -12,10 +13,19 @@ export function App() {
   return (
     <main>
       <h1>Gatehouse with Apollo Client</h1>
-      {state.signedIn ? <SignedIn key={state.id} /> : <SignedOut because={state.because} />}
+      {/* Stays there whoever is signed in: what is read out is a change, not what is new on the page. */}
+      <p role="status">{state.signedIn ? "" : endings[state.because]}</p>
+      {state.signedIn ? <SignedIn key={state.id} /> : <SignedOut />}
     </main>
   );
 }
+
+const endings: Record<Ending, string> = {
+  none: "",
+  loggedOut: "You have logged out.",
+  revoked: "This session was revoked.",
+  ended: "Your session has ended.",
+};
 
 function SignedIn() {
   const [reachable, setReachable] = useState(true);

@@ -1,6 +1,7 @@
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache } from "@apollo/client";
 import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
+import { RetryLink } from "@apollo/client/link/retry";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { OperationTypeNode } from "graphql";
 import { createClient as createSocket } from "graphql-ws";
@@ -19,7 +20,7 @@ export function createClient(onAnswer: (answered: boolean) => void, onSocket: (s
     cache: new InMemoryCache(),
     link: ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-      subscriptions(onSocket),
+      ApolloLink.from([again, subscriptions(onSocket)]),
       ApolloLink.from([reachability, refusals, authorization, new HttpLink({ uri: endpoint })]),
     ),
   });
@@ -39,6 +40,9 @@ const authorization = new SetContextLink(async ({ headers }) => {
   const token = await session.accessToken();
   return token ? { token, headers: { ...headers, authorization: `Bearer ${token}` } } : {};
 });
+
+// The socket gives up where its token is refused, whatever the session has got instead.
+const again = new RetryLink({ delay: { initial: 3000, max: 16_000 }, attempts: { max: Infinity } });
 
 function subscriptions(onSocket: (status: SocketStatus) => void): ApolloLink {
   let unanswered: ReturnType<typeof setTimeout>;

@@ -3,6 +3,7 @@ import { createClient as createSocket, type Sink } from "graphql-ws";
 import { cacheExchange, Client, type Exchange, fetchExchange, makeOperation, mapExchange, subscriptionExchange } from "urql";
 import { endpoint, session } from "./session.ts";
 
+/** How the socket for subscriptions is doing. */
 export type SocketStatus = "live" | "connecting" | "offline";
 
 /** Makes a client for whoever is signed in, and tells how it fares. Somebody else gets another, with a cache of its own. */

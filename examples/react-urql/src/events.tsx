@@ -10,7 +10,8 @@ interface Event {
 }
 
 export function Events({ requestPolicy, status }: { requestPolicy: RequestPolicy; status: SocketStatus }) {
-  const [{ data: told = [] }] = useSubscription({ query: SecurityEventsDocument }, append);
+  const [{ data: told = [], error }, begin] = useSubscription({ query: SecurityEventsDocument }, append);
+  useEffect(() => again(error, begin), [error, begin]);
 
   // What happened before. It is asked for again each time the subscription has begun, so that nothing is missed in between.
   const [{ data }, ask] = useQuery({ query: SecurityLogDocument, requestPolicy });
@@ -37,6 +38,13 @@ export function Events({ requestPolicy, status }: { requestPolicy: RequestPolicy
 
 function append(told: Event[] = [], { securityEvents }: SecurityEventsSubscription): Event[] {
   return [...told, securityEvents];
+}
+
+/** The socket gives up where its token is refused, whatever the session has got instead: begins anew a while after a failure. */
+function again(failure: object | undefined, begin: () => void): (() => void) | undefined {
+  if (!failure) return undefined;
+  const timer = setTimeout(begin, 3000 + 3000 * Math.random());
+  return () => clearTimeout(timer);
 }
 
 /** Each event once, whichever way and however often it came. */

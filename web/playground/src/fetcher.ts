@@ -1,44 +1,50 @@
 import type { Fetcher, FetcherParams } from "@graphiql/toolkit";
 import { getOperationAST, Kind, parse } from "graphql";
-import { createClient } from "graphql-ws";
+import { type Client, type ClientOptions, createClient } from "graphql-ws";
 import type { Answer, Session, Tokens } from "../../session/session.ts";
 import { claims } from "./claims.ts";
 
 /** Sends what GraphiQL runs, with the session's token unless the Headers pane has an Authorization of its own. */
 export function fetcherFor(session: Session): Fetcher {
-  const target = new URL("graphql", document.baseURI);
-  target.protocol = target.protocol.replace("http", "ws");
-  const socket = createClient({
-    url: target.href,
-    retryAttempts: Infinity,
-    shouldRetry: () => true, // also where there is no server for a while, neither for the socket nor to refresh
-    connectionParams: async () => {
-      const token = await session.accessToken();
-      return token === null ? {} : { Authorization: `Bearer ${token}` };
-    },
-    on: {
-      // The token has ended, or the session: an ordinary request is told which.
-      closed: (event) => {
-        const { code } = event as CloseEvent;
-        if (code === 4401 || code === 4403) session.ask({ query: "{ me { id } }" }).catch(() => undefined);
-      },
-    },
-  });
+  const connectionParams = async () => {
+    const token = await session.accessToken();
+    return token === null ? {} : { Authorization: `Bearer ${token}` };
+  };
+  const socket = connect(connectionParams, () => session.ask({ query: "{ me { id } }" }).catch(() => undefined));
   return async (params: FetcherParams, options) => {
     const request = {
       query: params.query,
       operationName: named(params),
       variables: filledIn(session, params.variables),
     };
-    if (options?.documentAST && getOperationAST(options.documentAST, request.operationName)?.operation === "subscription") {
-      return socket.iterate(request as never) as never;
-    }
     const headers = (options?.headers ?? {}) as Record<string, string>;
-    const own = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
-    const answer = await (own ? session.askAs(request, headers) : session.ask(request, headers));
+    const own = Object.entries(headers).find(([name]) => name.toLowerCase() === "authorization")?.[1];
+    if (options?.documentAST && getOperationAST(options.documentAST, request.operationName)?.operation === "subscription") {
+      return (own === undefined ? socket : connect({ Authorization: own })).iterate(request as never) as never;
+    }
+    const answer = await (own !== undefined ? session.askAs(request, headers) : session.ask(request, headers));
     adopt(session, answer);
     return answer as never;
   };
+}
+
+/** Makes a client for subscriptions; it connects with the first and for as long as there is one. */
+function connect(connectionParams: ClientOptions["connectionParams"], onRefused?: () => void): Client {
+  const target = new URL("graphql", document.baseURI);
+  target.protocol = target.protocol.replace("http", "ws");
+  return createClient({
+    url: target.href,
+    connectionParams,
+    retryAttempts: Infinity,
+    shouldRetry: () => true, // also where there is no server for a while, neither for the socket nor to refresh
+    retryWait: (retries) => new Promise((done) => setTimeout(done, 1000 * (Math.min(2 ** retries, 16) + 3 * Math.random()))),
+    on: {
+      // The token has ended, or the session: an ordinary request is told which.
+      closed: (event) => {
+        if ([4401, 4403].includes((event as CloseEvent).code)) onRefused?.();
+      },
+    },
+  });
 }
 
 /** The operation's name, unless it is one of the tab before: GraphiQL learns what is in a tab a moment after a change. */

@@ -76,7 +76,6 @@ describe("a session", () => {
   test("ends for the page also where the server cannot be told", async () => {
     const session = tab();
     await session.login(credentials);
-    session.subscribe(() => undefined);
     const unreachable = tab({ fetch: () => Promise.reject(new TypeError("Failed to fetch")) });
     await expect(unreachable.logout()).rejects.toThrow();
     expect(tab().state).toEqual({ signedIn: false, because: "loggedOut" });

@@ -346,6 +346,8 @@ describe("where there is nothing to share", () => {
             throw new DOMException("no", "SecurityError");
           },
         });
+        // A browser that forbids the storage forbids the locks, too.
+        vi.stubGlobal("navigator", { locks: { request: () => Promise.reject(new DOMException("no", "SecurityError")) } });
       }
       const session = new Session({ endpoint: "/graphql", fetch: server.fetch, renewEarly: false });
       await session.login(credentials);
@@ -367,6 +369,7 @@ describe("where there is nothing to share", () => {
     expect((await session.ask(me)).data).toEqual({ me: "Bearer access 1" });
     vi.advanceTimersByTime(11_000);
     expect((await session.ask(me)).data).toEqual({ me: "Bearer access 2" });
+    expect(full.getItem("gatehouse.session")).toBeNull(); // a refresh token that was used would count as stolen
   });
 });
 
