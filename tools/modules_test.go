@@ -1,6 +1,12 @@
 package tools_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -38,6 +44,9 @@ func TestDependenciesAreExplained(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range packages(t) {
+		direct[name] = true
+	}
 	explained := map[string]bool{}
 	for line := range strings.Lines(string(read(t, document))) {
 		cells := strings.Split(line, "|")
@@ -47,7 +56,7 @@ func TestDependenciesAreExplained(t *testing.T) {
 		module := strings.Trim(cells[1], " `")
 		explained[module] = true
 		if !direct[module] {
-			t.Errorf("%s explains %s, which no go.mod requires directly", document, module)
+			t.Errorf("%s explains %s, which nothing requires directly", document, module)
 		}
 		if strings.TrimSpace(cells[2]) == "" || strings.TrimSpace(cells[3]) == "" {
 			t.Errorf("%s says too little of %s: why it, and what instead", document, module)
@@ -68,4 +77,38 @@ func TestModulesAgree(t *testing.T) {
 			t.Errorf("%s says go %s, go.mod says go %s", name, version, goVersion(t))
 		}
 	}
+}
+
+// packages are what the Node projects of the repository require directly.
+func packages(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.Name() == "node_modules":
+			return fs.SkipDir
+		case entry.Name() != "package.json":
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var project struct{ Dependencies, DevDependencies map[string]string }
+		if err := json.Unmarshal(content, &project); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		names = slices.AppendSeq(names, maps.Keys(project.Dependencies))
+		names = slices.AppendSeq(names, maps.Keys(project.DevDependencies))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) == 0 {
+		t.Error("there is no package.json")
+	}
+	return names
 }
