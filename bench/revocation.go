@@ -8,7 +8,7 @@ import (
 // measureRevocation runs the session feature's own benchmark of what it looks up for every request: whether the session was
 // revoked, and when it was last seen.
 func measureRevocation(ctx context.Context, _ *house, _ plan) ([]line, error) {
-	spans, allocations, err := benchmark(ctx, "./internal/session", "^BenchmarkRefusal$")
+	spans, allocations, err := benchmark(ctx, "./internal/session", "^BenchmarkRefusal$", repeats)
 	if err != nil {
 		return nil, err
 	}

@@ -96,6 +96,29 @@ func TestComposeHardensTheServer(t *testing.T) {
 	}
 }
 
+// TestComposePassesSettingsOn: what an operator chooses in the environment reaches the server, and nothing in its place else, so
+// that the defaults are the server's.
+func TestComposePassesSettingsOn(t *testing.T) {
+	chosen := map[string]string{
+		"ISSUER": "https://auth.example.com", "CORS_ORIGINS": "https://app.example.com,https://admin.example.com",
+		"COOKIE_MODE": "true", "TRUSTED_PROXIES": "10.0.0.0/8", "TRUSTED_DOCUMENTS": "/etc/gatehouse/documents",
+	}
+	for _, environment := range []map[string]string{chosen, {}} {
+		complete := maps.Clone(secrets)
+		maps.Copy(complete, environment)
+		project, err := compose(t, complete)
+		if err != nil {
+			t.Fatal(err)
+		}
+		given := project.Services["gatehouse"].Environment.ToMapping()
+		for name := range chosen {
+			if value, ok := given[name]; !ok || value != environment[name] {
+				t.Errorf("%s: the server is given %q, and the environment has %q", name, value, environment[name])
+			}
+		}
+	}
+}
+
 func TestComposeKeepsTheDatabase(t *testing.T) {
 	project, err := compose(t, secrets)
 	if err != nil {

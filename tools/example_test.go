@@ -53,13 +53,13 @@ func TestMakeExample(t *testing.T) {
 				}
 			}
 			// From the page to the session, which stands outside the folder of the app.
-			body := get(t, page)
+			body := get(t, page, "text/html")
 			for _, link := range []string{`/src/main\.tsx`, `/src/app\.tsx`, `/src/session\.ts`, `/@fs/[^"]+/web/session/session\.ts`} {
 				next := regexp.MustCompile(link).FindString(body)
 				if next == "" {
 					t.Fatalf("nothing leads to %s:\n%s", link, body)
 				}
-				body = get(t, strings.TrimSuffix(page, "/")+next)
+				body = get(t, strings.TrimSuffix(page, "/")+next, "*/*")
 			}
 			if !strings.Contains(body, "class Session") {
 				t.Errorf("session.ts is not what is served:\n%s", body)
@@ -68,13 +68,14 @@ func TestMakeExample(t *testing.T) {
 	}
 }
 
-// get returns what is at a URL.
-func get(t *testing.T, url string) string {
+// get returns what is at a URL for a client that sends the header Accept.
+func get(t *testing.T, url, accept string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
+	request.Header.Set("Accept", accept)
 	response, err := new(http.Client).Do(request)
 	if err != nil {
 		t.Fatal(err)

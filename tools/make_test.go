@@ -3,7 +3,6 @@ package tools_test
 import (
 	"bufio"
 	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +25,8 @@ func TestMakeListsItsTargets(t *testing.T) {
 	}
 }
 
-// TestMakeRun does what the README promises: one command, and the server answers; Ctrl-C, and it ends well.
+// TestMakeRun does what the README promises: one command, and the server answers, a browser with the playground that make has
+// built; Ctrl-C, and it ends well.
 func TestMakeRun(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "run")
 	cmd.Dir = root
@@ -51,19 +51,9 @@ func TestMakeRun(t *testing.T) {
 	if last.URL == "" {
 		t.Fatalf("make run ended before the server was ready: %v", cmd.Wait())
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, last.URL+"/readyz", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := new(http.Client).Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := response.Body.Close(); err != nil {
-		t.Error(err)
-	}
-	if response.StatusCode != http.StatusOK {
-		t.Errorf("the server answers %s", response.Status)
+	get(t, last.URL+"/readyz", "*/*")
+	if page := get(t, last.URL+"/", "text/html,*/*;q=0.8"); !strings.Contains(page, "<title>Gatehouse playground</title>") {
+		t.Errorf("where make finds npm a browser is shown the playground, and not\n%s", page)
 	}
 
 	if err := interrupt(); err != nil {

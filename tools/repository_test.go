@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -37,6 +38,14 @@ func output(ctx context.Context, t *testing.T, dir, name string, args ...string)
 		t.Fatalf("%s %q: %v\n%s", name, args, err, stderr)
 	}
 	return string(out)
+}
+
+// TestPlaygroundIsNotCommitted: what make builds into the binary comes from its sources, and never out of the repository.
+func TestPlaygroundIsNotCommitted(t *testing.T) {
+	rules := string(read(t, "internal/web/playground/.gitignore"))
+	if !strings.HasSuffix(rules, "\n*\n!.gitignore\n") {
+		t.Errorf("git does not ignore all of the playground's output, but goes by\n%s", rules)
+	}
 }
 
 // install installs what the lock file in a folder beside this file says, unless it is there already.

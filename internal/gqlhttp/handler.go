@@ -26,7 +26,7 @@ type Config struct {
 }
 
 // New returns the handler that answers with what x makes of requests: operations by POST, queries by GET and HEAD too. The caller
-// is taken from the request's context, where auth put it; the operation is noted in request.Info, where that has room for it.
+// is taken from the request's context, where auth put it; operation notes in request.Info what was asked.
 func New(x *operation.Executor, cfg Config) http.Handler {
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = DefaultMaxBody
@@ -107,9 +107,6 @@ func isAnswered(method string) bool {
 // execute answers a well-formed request.
 func (h *handler) execute(w http.ResponseWriter, r *http.Request, as media, req operation.Request) {
 	response := h.executor.Execute(r.Context(), req)
-	if asked := request.FromContext(r.Context()).Operation; asked != nil {
-		asked.Name, asked.Type = response.OperationName, response.OperationType
-	}
 	status := as.status(response)
 	if req.ReadOnly && response.Stage == operation.Refused && !isQuery(response) {
 		status = http.StatusMethodNotAllowed

@@ -338,7 +338,7 @@ func TestOperationIsNoted(t *testing.T) {
 		`mutation Let { login(input: {email: "a", password: "b"}) }`: {Name: "Let", Type: "mutation"},
 		`query Broken { hello `: {},
 	} {
-		got := request.Operation{Name: "unset"}
+		var got request.Operation
 		ctx := request.NewContext(auth.NewContext(t.Context(), anonymous(fault.Missing)), request.Info{Operation: &got})
 		serve(h, newRequest(t, anonymous(fault.Missing), query(text)).WithContext(ctx))
 		if got != want {

@@ -209,12 +209,14 @@ func countDown[K comparable](counts map[K]int, key K) {
 }
 
 // report logs an operation that is over, as the access log does a request.
-func (l *Live) report(ctx context.Context, name, kind string, events int, began time.Time) {
+func (l *Live) report(ctx context.Context, responses int, began time.Time) {
 	const longest = 64 // bytes of an operation's name that the log repeats
+	asked := request.FromContext(ctx).Operation
 	attributes := []slog.Attr{
-		slog.String("type", kind), slog.Int("responses", events), slog.Float64("ms", float64(l.wall().Sub(began).Microseconds())/1e3),
+		slog.String("type", asked.Type), slog.Int("responses", responses),
+		slog.Float64("ms", float64(l.wall().Sub(began).Microseconds())/1e3),
 	}
-	if name != "" {
+	if name := asked.Name; name != "" {
 		attributes = append(attributes, slog.String("operation", name[:min(len(name), longest)])) // a name is ASCII
 	}
 	if caller := auth.FromContext(ctx); caller.SignedIn() {
@@ -259,6 +261,6 @@ var (
 // forOperation returns the information of one operation on a line of many.
 func forOperation(info request.Info, number string) request.Info {
 	info.ID += "." + number
-	info.Operation = nil
+	info.Operation = new(request.Operation)
 	return info
 }

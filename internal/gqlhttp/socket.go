@@ -294,13 +294,12 @@ func (s *socket) complete(m message) (closure, bool) {
 func (s *socket) run(ctx context.Context, operationID string, own *activity, req operation.Request) {
 	defer s.survive(ctx)
 	began := s.wall()
-	name, kind, responses := "", "", 0
+	responses := 0
 	defer func() {
 		s.vacate(own)
-		s.report(ctx, name, kind, responses, began)
+		s.report(ctx, responses, began)
 	}()
 	for response := range s.executor.Subscribe(ctx, req) {
-		name, kind = response.OperationName, response.OperationType
 		if ctx.Err() != nil {
 			return
 		}

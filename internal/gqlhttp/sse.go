@@ -79,9 +79,6 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, req operation
 	s.begin()
 	defer s.finish()
 	for response := range l.executor.Subscribe(bound, req) {
-		if asked := request.FromContext(ctx).Operation; asked != nil {
-			asked.Name, asked.Type = response.OperationName, response.OperationType
-		}
 		if !s.next(ctx, response) {
 			return nil
 		}

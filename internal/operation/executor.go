@@ -154,8 +154,8 @@ type permitted struct {
 	statement Request // for the engine
 }
 
-// admit does everything that comes before an operation runs. Where it may not, the response says why: among others because it is
-// a subscription, where there is no stream to answer it with.
+// admit does everything that comes before an operation runs, and notes for the log which one it is. Where it may not run, the
+// response says why: among others because it is a subscription, where there is no stream to answer it with.
 func (x *Executor) admit(ctx context.Context, a *answer, req Request, stream bool) (*permitted, *Response) {
 	caller := auth.FromContext(ctx)
 	doc, problems := x.requested(ctx, x.policy.View(caller), req)
@@ -171,6 +171,9 @@ func (x *Executor) admit(ctx context.Context, a *answer, req Request, stream boo
 		return nil, a.refuse(Refused, *problem)
 	}
 	a.OperationName, a.OperationType = op.definition.Name, string(op.definition.Operation)
+	if asked := request.FromContext(ctx).Operation; asked != nil {
+		asked.Name, asked.Type = a.OperationName, a.OperationType
+	}
 	if req.ReadOnly && op.definition.Operation == ast.Mutation {
 		return nil, a.refuse(Refused, reject(fault.BadUserInput, "A mutation cannot be sent this way: send it with POST.",
 			op.definition.Position))

@@ -12,8 +12,8 @@ type Info struct {
 	Address   string // the client's IP address, after trusted proxies
 	UserAgent string // as sent, cut to 512 bytes, valid UTF-8
 
-	// Operation is where gqlhttp notes what was asked, for the access log; nil when nobody will read it. Only the
-	// goroutine that serves the request may touch it.
+	// Operation is where operation notes what was asked, as soon as it knows, for the log; nil when nobody will read it. Only
+	// the goroutine that serves the request may touch it.
 	Operation *Operation
 }
 

@@ -69,11 +69,13 @@ func (c *serveCommand) run(ctx context.Context, p process) error {
 	if err != nil {
 		return listenError(c.Addr, err)
 	}
-	s, err := assemble(ctx, p.program, &c.Settings, reachableAt(&c.Settings, listener.Addr()), logger, p.Now)
+	url := reachableAt(&c.Settings, listener.Addr())
+	s, err := assemble(ctx, p.program, &c.Settings, url, logger, p.Now)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	s.tasks = append(s.tasks, tuning...)
+	warnOfIssuer(ctx, logger, &c.Settings, url)
 	return s.serve(ctx, listener)
 }
 
@@ -344,4 +346,13 @@ func reachableAt(cfg *settings.Settings, address net.Addr) string {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, port)
+}
+
+// warnOfIssuer says so where ISSUER was left at its default, and the server is reached at another URL. Whoever looks for the keys
+// where a token's iss claim says would find nothing, or another server's.
+func warnOfIssuer(ctx context.Context, logger *slog.Logger, cfg *settings.Settings, url string) {
+	if cfg.Origin("ISSUER") == settings.FromDefault && url != cfg.Issuer {
+		logger.WarnContext(ctx, "ISSUER is not where this server is, so whoever verifies its tokens by discovery refuses them",
+			"issuer", cfg.Issuer, "set", "ISSUER="+url)
+	}
 }

@@ -98,8 +98,8 @@ func TestSecurityEventsAcrossReplicas(t *testing.T) {
 	t.Parallel()
 	url, secret := storetest.URL(t, storetest.Postgres), "--secret="+newSecret()
 	here, there := startServerOn(t, url, secret), startServerOn(t, url, secret)
-	token := here.register(t, "ada@example.com")
-	conn := there.dial(t, token)
+	ada := here.registered(t, firefox, "ada@example.com")
+	conn := there.dial(t, ada.access)
 	say(t, conn, fmt.Sprintf(listening, "1"))
 	here.register(t, "eve@example.com") // which is nobody else's business
 	here.tryUntil(t, func() {
@@ -107,8 +107,28 @@ func TestSecurityEventsAcrossReplicas(t *testing.T) {
 			t.Errorf("first came %s", got)
 		}
 	})
+	for _, step := range []struct {
+		do   func()
+		want string
+	}{
+		{func() { here.loggedIn(t, safari, "ada@example.com", goodPassword) }, `{"event":"LOGGED_IN","current":false}`},
+		{func() { ada.revokeOther(t) }, `{"event":"SESSION_REVOKED","current":false}`},
+		{func() {
+			ada.mutate(t, "changePassword", map[string]any{"currentPassword": goodPassword, "newPassword": "nine roses by the river"})
+		}, `{"event":"PASSWORD_CHANGED","current":true}`},
+	} {
+		step.do()
+		done := wall()
+		got := heard(t, conn)
+		for strings.Contains(got, "LOGIN_FAILED") { // it was on its way
+			got = heard(t, conn)
+		}
+		if took := wall().Sub(done); !strings.Contains(got, step.want) || took > 2*time.Second*slowdown {
+			t.Errorf("after %v came %s, want %s", took, got, step.want)
+		}
+	}
 	began := wall()
-	here.ask(t, token, `mutation { logout { endedSessions } }`, nil)
+	ada.ask(t, `mutation { logout { endedSessions } }`, nil)
 	last := ""
 	for {
 		text, err := hear(t, conn)
@@ -127,6 +147,18 @@ func TestSecurityEventsAcrossReplicas(t *testing.T) {
 	}
 	if took := wall().Sub(began); took > 2*time.Second*slowdown {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// revokeOther ends the one other session of a visitor's account.
+func (v *visitor) revokeOther(t *testing.T) {
+	t.Helper()
+	nodes, _ := v.ask(t, `{ me { sessions { nodes { id current } } } }`, nil).at("me", "sessions", "nodes").([]any)
+	for _, node := range nodes {
+		if found, ok := node.(map[string]any); ok && found["current"] == false {
+			const revoke = `mutation ($input: RevokeSessionInput!) { revokeSession(input: $input) { revokedSessionId } }`
+			v.ask(t, revoke, map[string]any{"sessionId": found["id"]})
+		}
 	}
 }
 

@@ -229,3 +229,64 @@ func (s *testServer) socketed(t *testing.T, token, document string) (messages []
 		}
 	}
 }
+
+// TestBrokenOffSubscriptionsAreLogged: the log says which subscription it was, even if its client went before the first event.
+// That of a WebSocket has a line of its own, since the handshake's is long written.
+func TestBrokenOffSubscriptionsAreLogged(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, storetest.SQLite)
+	token := s.register(t, "ada@example.com")
+	payload := operationS(t, `subscription S { securityEvents { id } }`)
+	socket := s.dial(t, token)
+	say(t, socket, `{"id":"1","type":"subscribe","payload":`+payload+`}`)
+	say(t, socket, `{"id":"1","type":"complete"}`)
+
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/graphql", strings.NewReader(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{
+		"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Authorization": {"Bearer " + token},
+	}
+	response, err := http.DefaultTransport.RoundTrip(r) // when the stream has begun
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangUp()
+	_ = response.Body.Close() // the stream was broken off
+
+	type line struct {
+		Msg, Route, Type, Operation, Account, RequestID string
+		Status                                          int
+		Responses                                       *int
+	}
+	find := func(is func(line) bool) (found line, ok bool) {
+		for text := range strings.Lines(s.Log.String()) {
+			var read line
+			if err := json.Unmarshal([]byte(text), &read); err == nil && is(read) {
+				return read, true
+			}
+		}
+		return line{}, false
+	}
+	var handshake, operation, stream line
+	eventually(t, 20*time.Second, "all three are logged", func() bool {
+		var lines [3]bool
+		handshake, lines[0] = find(func(l line) bool { return l.Msg == "request" && l.Status == http.StatusSwitchingProtocols })
+		operation, lines[1] = find(func(l line) bool { return l.Msg == "operation" })
+		stream, lines[2] = find(func(l line) bool { return l.Msg == "request" && l.Type == "subscription" })
+		return lines == [3]bool{true, true, true}
+	})
+	if handshake.Route != "/graphql" || handshake.Type != "" {
+		t.Errorf("the handshake: %+v", handshake)
+	}
+	if operation.Type != "subscription" || operation.Operation != "S" || operation.Responses == nil || *operation.Responses != 0 ||
+		operation.Account == "" || operation.RequestID != handshake.RequestID+".1" {
+		t.Errorf("the socket's: %+v", operation)
+	}
+	if stream.Operation != "S" || stream.Account != operation.Account || stream.Status != http.StatusOK {
+		t.Errorf("the stream's: %+v", stream)
+	}
+}

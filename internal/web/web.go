@@ -57,7 +57,7 @@ type exchange struct {
 	http.ResponseWriter
 
 	info      request.Info
-	operation request.Operation // noted by gqlhttp
+	operation request.Operation // noted by operation
 	account   id.ID             // the caller's; zero for an anonymous one
 	route     string            // the path of the route that answered; empty when none did
 	status    int               // as sent; zero until then
