@@ -22,7 +22,9 @@ func TestFrontendDocumentShowsTheFiles(t *testing.T) {
 		}
 		shown = append(shown, found[1])
 	}
-	for _, file := range []string{"examples/react-apollo/src/client.ts", "examples/react-urql/src/client.ts"} {
+	for _, file := range []string{
+		"examples/react-apollo/src/session.ts", "examples/react-apollo/src/client.ts", "examples/react-urql/src/client.ts",
+	} {
 		if !slices.Contains(shown, file) {
 			t.Errorf("docs/frontend.md does not show %s", file)
 		}

@@ -153,15 +153,21 @@ export const shows = ({ house }, page) =>
     return events;
   });
 
-/** Waits until the last access token that was given has expired, by the server's clock and by a page's. */
-export async function expired({ house }, answers) {
+/** Returns the last access token that was given, and when it ends by a page's clock. */
+export function given(answers) {
   const { text, at } = answers.findLast((answer) => answer.text.includes('"accessToken"'));
   const [, accessToken, seconds] = /"accessToken":"([^"]+)".*"expiresIn":(\d+)/.exec(text);
-  const headers = { "Content-Type": "application/json", Authorization: `Bearer ${accessToken}` };
+  return { accessToken, end: at + 1000 * seconds };
+}
+
+/** Waits until the last access token that was given has expired, by the server's clock and by a page's. */
+export async function expired({ house }, answers) {
   await eventually(async () => {
+    const { accessToken, end } = given(answers); // which may be written down only now
+    const headers = { "Content-Type": "application/json", Authorization: `Bearer ${accessToken}` };
     const answer = await fetch(house.url, { method: "POST", headers, body: '{"query":"{ me { id } }"}' });
     assert.equal((await answer.json()).errors?.[0].extensions.reason, "EXPIRED");
-    assert.ok(Date.now() > at + 1000 * seconds);
+    assert.ok(Date.now() > end);
   });
 }
 

@@ -90,12 +90,12 @@ const key = "gatehouse.session";
 const retries = [250, 1000, 3000];
 
 /**
- * How long after the first try a refresh is still tried again, in ms: within the server's grace period, 30 s by default. Later a
+ * How long after it was asked for a refresh is tried again, in ms: within the server's grace period, 30 s by default. Later a
  * refresh token whose successor was lost on the way counts as stolen.
  */
 const retryable = 25_000;
 
-/** How long the server may take to answer, in ms. It gives up by itself a little earlier. */
+/** How long the server may take to answer, in ms, and other tabs to let this one ask. It gives up by itself a little earlier. */
 const patience = 15_000;
 
 /** How long before its end an access token is renewed, in ms: a tenth of what is left, and no more than this. */
@@ -199,20 +199,20 @@ export class Session {
    */
   async logout(everywhere = false): Promise<void> {
     this.#refreshing?.interrupt.abort(); // any of the session's refresh tokens ends it
-    await this.#exclusively(async () => {
-      const state = this.#read();
-      if (!state.signedIn) return;
-      const input = { everywhere, ...(state.refreshToken ? { refreshToken: state.refreshToken } : {}) };
-      let because: Ending = "loggedOut";
-      try {
+    try {
+      await this.#exclusively(async () => {
+        const state = this.#read();
+        if (!state.signedIn) return;
+        const input = { everywhere, ...(state.refreshToken ? { refreshToken: state.refreshToken } : {}) };
         const { userErrors } = await this.#send("logout", input, state);
-        if (everywhere && userErrors.length > 0) because = "ended"; // too late to speak for the others
-      } catch (error) {
-        if (state.refreshToken !== null && !everywhere) this.#set({ signedIn: false, because });
-        throw error;
-      }
-      this.#set({ signedIn: false, because });
-    });
+        const tooLate = everywhere && userErrors.length > 0; // to speak for the others
+        this.#set({ signedIn: false, because: tooLate ? "ended" : "loggedOut" });
+      });
+    } catch (error) {
+      const state = this.#read();
+      if (state.signedIn && state.refreshToken !== null && !everywhere) this.#set({ signedIn: false, because: "loggedOut" });
+      throw error;
+    }
   }
 
   /** Takes over tokens that came in another way. This counts as signing in, because they may be anybody's. */
@@ -238,7 +238,7 @@ export class Session {
     if (!state.signedIn) return Promise.resolve(null);
     if (this.#refreshing?.id === state.id) return this.#refreshing.next;
     const interrupt = new AbortController();
-    const next = this.#exclusively(() => this.#renew(state.id, stale, interrupt.signal));
+    const next = this.#persistently(state.id, stale, interrupt.signal);
     const refreshing = { id: state.id, next, interrupt };
     this.#refreshing = refreshing;
     const done = () => {
@@ -286,6 +286,15 @@ export class Session {
     return state.accessToken !== token && !this.stale ? state.accessToken : this.refresh(token);
   }
 
+  /**
+   * Is told that a socket was closed for its token, and learns from the server why. Nothing is asked where that came of a logout,
+   * also one that is under way.
+   */
+  async check(): Promise<void> {
+    await this.#exclusively(() => Promise.resolve(this.#read()));
+    if (this.#state.signedIn) await this.ask({ query: "{ me { id } }" });
+  }
+
   // The server is asked while no other tab asks it, so that the cookie and what the tabs know are the same user's.
   #enter(mutation: "register" | "login", input: object): Promise<UserError[]> {
     return this.#exclusively(async () => {
@@ -295,17 +304,32 @@ export class Session {
     });
   }
 
+  /**
+   * Refreshes again where no answer came: within the grace period the same successor is handed out. Other tabs have their turns
+   * in between: none of them waits for this one to give up.
+   */
+  async #persistently(id: string, stale: string | null, interrupt: AbortSignal): Promise<string | null> {
+    const began = performance.now();
+    for (let tried = 0; !interrupt.aborted; tried++) {
+      try {
+        return await this.#exclusively(() => this.#renew(id, stale, interrupt), interrupt);
+      } catch (error) {
+        if (interrupt.aborted) break;
+        const least = retries[tried] ?? Infinity;
+        const wait = error instanceof Unreachable ? Math.max(least, error.retryAfter * 1000) : Infinity;
+        if (performance.now() - began + wait > retryable) throw error;
+        await pause(wait, interrupt);
+      }
+    }
+    return null;
+  }
+
   async #renew(id: string, stale: string | null, interrupt: AbortSignal): Promise<string | null> {
     const state = this.#read(); // another tab may have been here before, while this one waited for its turn
-    if (!state.signedIn || state.id !== id) return null;
+    if (!state.signedIn || state.id !== id || interrupt.aborted) return null;
     if (state.accessToken !== stale && !this.stale) return state.accessToken;
-    let tokens: Tokens | null;
-    try {
-      ({ tokens } = await this.#persistently(state, interrupt));
-    } catch (error) {
-      if (interrupt.aborted) return null;
-      throw error;
-    }
+    const input = state.refreshToken ? { refreshToken: state.refreshToken } : {};
+    const { tokens } = await this.#send("refresh", input, { ...state, accessToken: null }, interrupt);
     const now = this.#read();
     if (this.#isAnother(state)) return null; // where there are no locks, another tab can have changed it meanwhile
     if (tokens) {
@@ -317,36 +341,13 @@ export class Session {
     return null;
   }
 
-  /** Sends a refresh again where no answer came: within the grace period the same successor is handed out. */
-  async #persistently(state: SignedIn, interrupt: AbortSignal): Promise<Payload> {
-    const input = state.refreshToken ? { refreshToken: state.refreshToken } : {};
-    const began = performance.now();
-    for (let tried = 0; ; tried++) {
-      try {
-        return await this.#send("refresh", input, { ...state, accessToken: null }, interrupt);
-      } catch (error) {
-        const least = retries[tried] ?? Infinity;
-        const wait = error instanceof Unreachable ? Math.max(least, error.retryAfter * 1000) : Infinity;
-        if (interrupt.aborted || performance.now() - began + wait > retryable) throw error;
-        await pause(wait, interrupt);
-        interrupt.throwIfAborted();
-      }
-    }
-  }
-
   /** Sends one of the session's own mutations, for whoever is signed in. */
   async #send(mutation: keyof typeof documents, input: object, as?: SignedIn, interrupt?: AbortSignal): Promise<Payload> {
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(new DOMException("The server takes too long.", "TimeoutError")), patience);
     // Whatever the server would do for a page that says nothing: a refresh token that the page has is in no cookie.
     const headers: Record<string, string> = this.#mode === "server" && as?.refreshToken ? { "Gatehouse-Session": "bearer" } : {};
-    try {
-      const signal = interrupt ? AbortSignal.any([interrupt, limit.signal]) : limit.signal;
-      const request = { query: documents[mutation], variables: { input } };
-      return payloadOf(await this.#post(request, as?.accessToken ?? null, headers, signal), mutation);
-    } finally {
-      clearTimeout(timer);
-    }
+    const request = { query: documents[mutation], variables: { input } };
+    const post = (signal: AbortSignal) => this.#post(request, as?.accessToken ?? null, headers, signal);
+    return payloadOf(await patiently(post, interrupt), mutation);
   }
 
   async #post(
@@ -381,11 +382,14 @@ export class Session {
     throw new Unreachable(`The server cannot be reached: what is there answers ${response.status}.`, wait > 0 ? wait : 0);
   }
 
-  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+  /** Does the work while no other tab does any. Throws where its turn does not come in time, or is no longer wanted. */
+  #exclusively<T>(work: () => Promise<T>, interrupt?: AbortSignal): Promise<T> {
+    const locks = this.#locks;
     return new Promise((resolve, reject) => {
       const turn = () => work().then(resolve, reject);
-      if (!this.#locks) this.#last = this.#last.then(turn);
-      else this.#locks.request(key, () => turn().then(() => pause(settling))).catch(reject);
+      const settled = () => turn().then(() => pause(settling));
+      if (!locks) this.#last = this.#last.then(turn);
+      else patiently((signal) => locks.request(key, { signal }, settled), interrupt).catch(reject);
     });
   }
 
@@ -490,6 +494,17 @@ function answerIn(text: string): Answer | undefined {
     // No JSON.
   }
   return undefined;
+}
+
+/** Does the work until it is interrupted, or takes too long. */
+async function patiently<T>(work: (signal: AbortSignal) => Promise<T>, interrupt?: AbortSignal): Promise<T> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new Unreachable("The server cannot be reached: it takes too long.")), patience);
+  try {
+    return await work(interrupt ? AbortSignal.any([interrupt, limit.signal]) : limit.signal);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Waits that many ms, or until interrupted. */

@@ -57,7 +57,7 @@ function subscriptions(onSocket: (status: SocketStatus) => void): Exchange {
         onSocket("offline");
         clearTimeout(unanswered);
         // Closed for its token. Why, expired or revoked, the session learns by asking.
-        if ([4401, 4403].includes((event as CloseEvent).code)) session.ask({ query: "{ me { id } }" }).catch(() => undefined);
+        if ([4401, 4403].includes((event as CloseEvent).code)) session.check().catch(() => undefined);
       },
       ping: (received) => received || (unanswered = setTimeout(() => socket.terminate(), 5000)),
       pong: (received) => received && clearTimeout(unanswered),

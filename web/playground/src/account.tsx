@@ -11,6 +11,7 @@ import {
 } from "react";
 import type { Ending, Session, State, UserError } from "../../session/session.ts";
 import { claims } from "./claims.ts";
+import { narrow } from "./narrow.ts";
 
 /** The panel that signs in, and shows what it means to be. */
 export function accountPlugin(session: Session): GraphiQLPlugin {
@@ -209,14 +210,18 @@ interface SessionsProps {
 
 function Sessions({ session, token, attempt, say }: SessionsProps) {
   const [me, setMe] = useState<{ email: string; sessions: { nodes: Device[] } } | null>(null);
+  const [problem, setProblem] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
   const load = useCallback(async () => {
-    const answer = await session.ask({ query: sessionsQuery });
-    setMe((answer.data?.me as typeof me) ?? null);
+    try {
+      const { data, errors } = await session.ask({ query: sessionsQuery });
+      setMe((data?.me as typeof me) ?? null);
+      setProblem(errors?.[0]?.message ?? "");
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
   }, [session]);
-  useEffect(() => {
-    load().catch(() => setMe(null));
-  }, [load, token]);
+  useEffect(() => void load(), [load, token]);
 
   async function revoke({ id, device, current }: Device) {
     const answer = await session.ask({ query: revokeMutation, variables: { input: { sessionId: id } } });
@@ -229,15 +234,24 @@ function Sessions({ session, token, attempt, say }: SessionsProps) {
     heading.current?.focus(); // the button is gone
   }
 
-  if (!me) return null;
   return (
     <>
-      <p className="who">{me.email}</p>
+      {me && <p className="who">{me.email}</p>}
       <h3 ref={heading} tabIndex={-1}>
         Sessions
       </h3>
+      <p role="alert" className="mistakes">
+        {problem && (
+          <>
+            The sessions could not be loaded. {problem}{" "}
+            <button type="button" onClick={() => void load()}>
+              Try again
+            </button>
+          </>
+        )}
+      </p>
       <ul className="sessions">
-        {me.sessions.nodes.map((one) => (
+        {me?.sessions.nodes.map((one) => (
           <li key={one.id}>
             <span>
               <strong>{one.device}</strong> {one.current && <em>this one</em>}
@@ -255,15 +269,13 @@ function Sessions({ session, token, attempt, say }: SessionsProps) {
   );
 }
 
-/** Where the claims are folded up: the editor is below them. */
-const narrow = window.matchMedia("(max-width: 720px)");
-
 const times = new Set(["exp", "iat", "auth_time"]);
 
 function Claims({ token }: { token: string | null }) {
   const inside = claims(token);
   if (!inside) return null;
   return (
+    // Folded up where the editor is below them.
     <details open={!narrow.matches}>
       <summary>
         <h3>Claims of the access token</h3>

@@ -10,7 +10,7 @@ export function fetcherFor(session: Session): Fetcher {
     const token = await session.accessToken();
     return token === null ? {} : { Authorization: `Bearer ${token}` };
   };
-  const socket = connect(connectionParams, () => session.ask({ query: "{ me { id } }" }).catch(() => undefined));
+  const socket = connect(connectionParams, () => session.check().catch(() => undefined));
   return async (params: FetcherParams, options) => {
     const request = {
       query: params.query,

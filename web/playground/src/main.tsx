@@ -7,6 +7,7 @@ import { Session } from "../../session/session.ts";
 import { accountPlugin } from "./account.tsx";
 import { Editors } from "./editors.ts";
 import { fetcherFor } from "./fetcher.ts";
+import { Results } from "./narrow.ts";
 import { starters } from "./starters.ts";
 
 // Renewed when it is next needed, not before: people can watch a token end, and a page left open keeps no session alive.
@@ -34,5 +35,6 @@ createRoot(page).render(
       <p id="keys">In an editor: Enter to edit, Escape to leave, Ctrl and Enter to run.</p>
     </GraphiQL.Footer>
     <Editors />
+    <Results />
   </GraphiQL>,
 );

@@ -1,6 +1,6 @@
 // The tabs of a first visit: a session from its beginning to its end. In variables, {{refreshToken}} and {{sessionId}} stand for
 // what the Account panel holds at the time.
-const credentials = { email: "ada@example.com", password: "nine tulips by the canal" };
+const credentials = { email: "joan@example.com", password: "nine tulips by the canal" };
 
 const variables = (input: unknown) => JSON.stringify({ input }, null, 2);
 
@@ -18,7 +18,7 @@ mutation Register($input: RegisterInput!) {
   }
 }
 `,
-    variables: variables({ ...credentials, name: "Ada" }),
+    variables: variables({ ...credentials, name: "Joan" }),
   },
   {
     query: `# 2. Ask who you are.

@@ -136,9 +136,9 @@ test("the starter tabs walk through a session, which is shown as revoked at its 
   await page.locator(".graphiql-execute-button").click(); // with nothing else done before
   await answered(page, '"accessToken"');
   await page.getByText("Signed in.").waitFor();
-  await run(page, me, '"email": "ada@example.com"');
+  await run(page, me, '"email": "joan@example.com"');
   await run(page, 2, '"userErrors": []');
-  await run(page, me, '"email": "ada@example.com"');
+  await run(page, me, '"email": "joan@example.com"');
   await run(page, 3, "revokedSessionId");
   await run(page, me, "REVOKED");
   await page.getByText("This session was revoked.").waitFor();
@@ -160,6 +160,61 @@ test("anonymous, then signed in", async (t) => {
   await page.keyboard.press("Enter");
   await page.getByText("Signed in.").waitFor();
   await run(page, me, '"email": "grace@example.com"');
+});
+
+test("the access token's time runs out before one's eyes, and its claims are there to read", async (t) => {
+  const { page } = await visit(t);
+  await register(page, "claims@example.com");
+  const left = async () => {
+    const [, minutes, seconds] = /^(\d+):(\d\d) left$/.exec(await page.getByRole("timer").innerText()) ?? [];
+    return 60 * minutes + Number(seconds);
+  };
+  const first = await left();
+  assert.ok(first > 2 && first <= 8, `${first} s left`);
+  const ticked = async () => (await left()) <= first - 2 || new Promise((done) => setTimeout(done, 50));
+  for (const deadline = Date.now() + 5000; (await ticked()) !== true; ) assert.ok(Date.now() < deadline, "it stands still");
+  await page.getByRole("timer").filter({ hasText: "renewed when it is next needed" }).waitFor();
+
+  const shown = () =>
+    page.locator(".claims > div").evaluateAll((rows) =>
+      rows.map((row) => [row.querySelector("dt").textContent, row.querySelector("dd").firstChild?.textContent ?? ""]),
+    );
+  const held = () =>
+    page.evaluate(() => {
+      const [, payload] = /"accessToken":"[^.]+\.([^.]+)\./.exec(JSON.stringify(localStorage).replaceAll("\\", ""));
+      return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
+    });
+  const before = await held();
+  const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  assert.deepEqual(await shown(), Object.entries(before).map(([name, value]) => [name, text(value)]));
+  for (const name of ["iss", "sub", "sid", "exp", "iat"]) assert.ok(before[name], `no ${name}`);
+  assert.ok(await page.getByText(before.sid).isVisible());
+
+  // Another token has other times, and is the same session's.
+  await page.getByRole("button", { name: "Refresh now" }).click();
+  await page.getByRole("timer").filter({ hasText: "left" }).waitFor();
+  const after = await held();
+  assert.deepEqual([after.sub, after.sid], [before.sub, before.sid]);
+  assert.ok(after.exp > before.exp);
+  assert.deepEqual(new Map(await shown()).get("exp"), String(after.exp));
+});
+
+test("sessions that cannot be loaded can be asked for again", async (t) => {
+  const { context, page } = await visit(t);
+  let failing = true;
+  await context.route("**/graphql", (route) =>
+    failing && /query Sessions/.test(route.request().postData() ?? "") ? route.abort() : route.fallback(),
+  );
+  await register(page, "again@example.com");
+  const problem = page.getByRole("alert").filter({ hasText: "The sessions could not be loaded. The server cannot be reached." });
+  await problem.waitFor();
+  await problem.getByRole("button", { name: "Try again" }).click();
+  await problem.waitFor();
+  failing = false;
+  await problem.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("button", { name: /^Revoke ./ }).waitFor();
+  await problem.waitFor({ state: "detached" });
+  assert.ok(await page.getByText("again@example.com").isVisible());
 });
 
 test("an access token that ends is refreshed once, in two tabs", async (t) => {
@@ -319,16 +374,16 @@ test("where the server keeps sessions in cookies, the page has no refresh token"
 
   // Another tab, and the same one loaded anew, have the cookie alone.
   const second = await open(context, cookies.origin);
-  await run(second, me, "ada@example.com");
+  await run(second, me, "joan@example.com");
   await page.reload();
   await page.getByText("Signed in.").waitFor();
-  await run(page, me, "ada@example.com");
+  await run(page, me, "joan@example.com");
   await page.waitForTimeout(8500);
   const before = seen.refreshes;
-  await Promise.all([run(page, me, "ada@example.com"), run(second, me, "ada@example.com")]);
+  await Promise.all([run(page, me, "joan@example.com"), run(second, me, "joan@example.com")]);
   assert.ok(await until(() => seen.refreshes - before === 2, 15_000), "each tab has an access token of its own");
   await run(page, 2, '"userErrors": []'); // the starter tab that refreshes
-  await run(page, me, "ada@example.com");
+  await run(page, me, "joan@example.com");
 
   const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie);
   for (const text of [kept, ...(await Promise.all(received))]) assert.ok(!text.includes("ghrt_"), text);
@@ -344,7 +399,7 @@ test("on a phone everything stands below each other", async (t) => {
   for (const colorScheme of ["light", "dark"]) {
     const { page } = await visit(t, { colorScheme, viewport: { width: 390, height: 800 } });
     await register(page, `${colorScheme}@example.com`);
-    await page.getByRole("button", { name: /^Revoke/ }).waitFor();
+    await page.getByRole("button", { name: /^Revoke ./ }).waitFor();
     const boxes = [];
     for (const part of ["sidebar", "plugin", "query-editor", "editor-tool", "response"]) {
       boxes.push({ part, ...(await page.locator(`.graphiql-${part}`).boundingBox()) });
@@ -360,17 +415,41 @@ test("on a phone everything stands below each other", async (t) => {
   }
 });
 
+for (const reducedMotion of ["no-preference", "reduce"]) {
+  test(`on a phone what was run comes into sight (${reducedMotion})`, async (t) => {
+    const { page } = await visit(t, { reducedMotion, viewport: { width: 390, height: 800 } });
+    const result = page.locator(".graphiql-response");
+    await page.locator(".graphiql-tab-button").nth(me).click();
+    const run = page.locator(".graphiql-execute-button");
+    await run.evaluate((button) => button.scrollIntoView({ block: "start" }));
+    const bottom = () => result.evaluate((pane) => pane.getBoundingClientRect().bottom);
+    assert.ok((await bottom()) > 810, "the result is in sight anyway");
+    await run.evaluate((button) => {
+      globalThis.how = [];
+      const plain = Element.prototype.scrollIntoView;
+      Element.prototype.scrollIntoView = function (options) {
+        if (this.matches(".graphiql-response")) globalThis.how.push(options.behavior);
+        plain.call(this, options);
+      };
+      button.click();
+    });
+    for (const deadline = Date.now() + 5000; (await bottom()) > 801; ) assert.ok(Date.now() < deadline, "it is out of sight");
+    assert.deepEqual(await page.evaluate(() => globalThis.how), [reducedMotion === "reduce" ? "auto" : "smooth"]);
+    await answered(page, "UNAUTHENTICATED");
+  });
+}
+
 test("pictures", { skip: !pictures }, async (t) => {
   mkdirSync(pictures, { recursive: true });
   for (const colorScheme of ["light", "dark"]) {
     for (const width of [1280, 390]) {
       const { page } = await visit(t, { colorScheme, viewport: { width, height: 800 } });
       await page.screenshot({ path: join(pictures, `${colorScheme}-${width}-out.png`), fullPage: true });
-      await page.getByLabel("E-mail address or username").fill("ada@example.com");
+      await page.getByLabel("E-mail address or username").fill("joan@example.com");
       await page.getByLabel("Password").fill(password);
       await page.keyboard.press("Enter");
       await page.getByText("Signed in.").waitFor();
-      await run(page, me, "ada@example.com").catch((error) => t.diagnostic(error.message));
+      await run(page, me, "joan@example.com").catch((error) => t.diagnostic(error.message));
       await page.screenshot({ path: join(pictures, `${colorScheme}-${width}-in.png`), fullPage: true });
     }
   }

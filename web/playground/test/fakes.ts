@@ -76,14 +76,19 @@ export class Store implements Storage {
   setItem = (key: string, value: string) => void this.items.set(key, value);
 }
 
-/** Locks as browsers have them: one holder at a time, in order. */
+/** Locks as browsers have them: one holder at a time, in order. Whoever gives up waiting has none. */
 export function newLocks(): LockManager {
   let last: Promise<unknown> = Promise.resolve();
-  const request = (_: string, work: () => Promise<unknown>) => {
-    const turn = last.then(work, work);
-    last = turn.catch(() => undefined);
-    return turn;
-  };
+  const request = (_: string, { signal }: LockOptions, work: () => Promise<unknown>) =>
+    new Promise((resolve, reject) => {
+      const giveUp = () => reject(signal?.reason as Error);
+      signal?.addEventListener("abort", giveUp);
+      last = last.then(async () => {
+        if (signal?.aborted) return;
+        signal?.removeEventListener("abort", giveUp);
+        await work().then(resolve, reject);
+      });
+    });
   return { request } as unknown as LockManager;
 }
 
