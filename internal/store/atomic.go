@@ -70,6 +70,9 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 	if err := fn(context.WithValue(ctx, transactionKey{db}, tx)); err != nil {
 		return expired(ctx, err)
 	}
+	if over := ctx.Err(); over != nil { // database/sql, which is told of it later, may commit still
+		return classify(over)
+	}
 	committed = true
 	if err := tx.Commit(); err != nil {
 		return classify(expired(ctx, err))
