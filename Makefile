@@ -56,7 +56,7 @@ test: ## Run every test with the race detector, on SQLite and on PostgreSQL
 	@$(call need,$$(go env CC),a C compiler such as gcc: the race detector is linked with it)
 	@CGO_ENABLED=1 $(with_postgres) go test -race ./...
 	@go test -run '^TestGraphQLAttacks$$' ./internal/server
-	@go -C tools test ./...
+	@go -C tools test -parallel 4 ./... # four, because they wait more than they compute
 
 check: format lint vet generated modules schema ## Check formatting, linters, generated files, modules and the schema
 

@@ -9,7 +9,11 @@ import (
 
 // TestForeignPages has pages of other origins try all that a browser lets them do to somebody who is signed in with a cookie.
 func TestForeignPages(t *testing.T) {
-	inChromium(t, build(t), "foreign.js")
+	needChromium(t)
+	install(t, "browser")
+	binary := build(t)
+	t.Parallel() // from here on the machine has time for others
+	inChromium(t, binary, "foreign.js")
 }
 
 // TestReactExamples drives the example apps as people use them: each built for a session in the page and for one in a cookie, and
@@ -31,8 +35,6 @@ func TestReactExamples(t *testing.T) {
 // inChromium runs a script of tests in the folder browser against a binary, with more environment variables.
 func inChromium(t *testing.T, binary, script string, settings ...string) {
 	t.Helper()
-	needChromium(t)
-	install(t, "browser")
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		t.Fatal(err)
