@@ -115,14 +115,14 @@ func (l *Live) Drain(ctx context.Context) error {
 
 // enter counts a new line from an address, or says why there can be none.
 func (l *Live) enter(address string, end func(closure)) (*line, *refusal) {
-	from := neighbours(address)
+	from := networkOf(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.draining, len(l.lines) >= l.cfg.Sockets:
 		return nil, errFull
 	case from.IsValid() && l.addresses[from] >= l.cfg.PerAddress:
-		return nil, errNeighbours
+		return nil, errCrowdedNetwork
 	}
 	entered := &line{end: end, from: from}
 	l.lines[entered] = struct{}{}
@@ -133,9 +133,9 @@ func (l *Live) enter(address string, end func(closure)) (*line, *refusal) {
 	return entered, nil
 }
 
-// neighbours returns the network of whose addresses one client may have all; of an address that is none, the zero one. Who is
+// networkOf returns the network of whose addresses one client may have all; of an address that is none, the zero one. Who is
 // given IPv6 at all is given 64 bits of it (RFC 6177).
-func neighbours(address string) netip.Prefix {
+func networkOf(address string) netip.Prefix {
 	parsed, err := netip.ParseAddr(address)
 	if err != nil {
 		return netip.Prefix{}
@@ -249,7 +249,7 @@ var (
 		status: http.StatusServiceUnavailable, message: "The account has too many connections open: close one first.",
 		header: "Retry-After", value: "5", code: fault.Unavailable,
 	}
-	errNeighbours = &refusal{
+	errCrowdedNetwork = &refusal{
 		status: http.StatusServiceUnavailable, message: "Too many connections are open from this address: close one first.",
 		header: "Retry-After", value: "5", code: fault.Unavailable,
 	}
