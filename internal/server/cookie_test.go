@@ -27,6 +27,14 @@ type browser struct {
 	extra  []string // headers to send besides
 }
 
+// visitor returns a browser of the server's own page in which Ada has just registered.
+func (s *testServer) visitor(t *testing.T) *browser {
+	t.Helper()
+	ada := &browser{server: s, origin: s.URL}
+	ada.sign(t, "register", map[string]any{"email": "ada@example.com", "password": goodPassword})
+	return ada
+}
+
 // ask sends a request as the page would, and keeps the cookie that the answer sets.
 func (b *browser) ask(t *testing.T, query string, input map[string]any) answer {
 	t.Helper()
@@ -219,8 +227,7 @@ func TestTabsShareTheCookie(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := startServer(t, kind, cookieMode)
-			ada := &browser{server: s, origin: s.URL}
-			ada.sign(t, "register", map[string]any{"email": "ada@example.com", "password": goodPassword})
+			ada := s.visitor(t)
 			stale := *ada
 			const tabs = 16
 			answers := make([]answer, tabs)
@@ -269,8 +276,7 @@ func TestOneRefreshTokenAtATime(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := startServer(t, kind, cookieMode)
-			ada := &browser{server: s, origin: s.URL}
-			ada.sign(t, "register", map[string]any{"email": "ada@example.com", "password": goodPassword})
+			ada := s.visitor(t)
 			hand := &browser{server: s, extra: []string{"Gatehouse-Session: bearer"}}
 			logged := hand.ask(t, mutation("login"), map[string]any{"email": "ada@example.com", "password": goodPassword})
 			refresh := logged.at("login", "tokens", "refreshToken")
@@ -309,8 +315,7 @@ func TestBearerBesideCookies(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := startServer(t, kind, cookieMode)
-			ada := &browser{server: s, origin: s.URL}
-			ada.sign(t, "register", map[string]any{"email": "ada@example.com", "password": goodPassword})
+			ada := s.visitor(t)
 
 			phone := &browser{server: s, cookie: ada.cookie, extra: []string{"Gatehouse-Session: bearer"}}
 			got := phone.ask(t, mutation("login"), map[string]any{"email": "ada@example.com", "password": goodPassword})

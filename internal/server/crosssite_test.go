@@ -20,8 +20,7 @@ func TestCrossSite(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := startServer(t, kind, cookieMode)
-			ada := &browser{server: s, origin: s.URL}
-			ada.sign(t, "register", map[string]any{"email": "ada@example.com", "password": goodPassword})
+			ada := s.visitor(t)
 			const (
 				evil    = "Origin: https://evil.example"
 				refresh = `{"query":"mutation { refresh { tokens { accessToken } } }"}`
