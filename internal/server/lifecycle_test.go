@@ -21,10 +21,12 @@ import (
 // halfRequest is a request that has begun and not ended: its body is still on the way.
 type halfRequest struct {
 	net.Conn
-	rest string
+	answer *bufio.Reader
+	rest   string
 }
 
-// beginRequest sends the first half of a registration.
+// beginRequest sends a registration but for the second half of its body, and returns when the server has begun to read the
+// first: it asks for that by 100 Continue.
 func beginRequest(t *testing.T, address, email string) *halfRequest {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
@@ -39,13 +41,22 @@ func beginRequest(t *testing.T, address, email string) *halfRequest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	half := len(body) / 2
 	_, err = fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"+
-		"Content-Length: %d\r\n\r\n%s", len(body), body[:half])
+		"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &halfRequest{conn, string(body[half:])}
+	answer := bufio.NewReader(conn)
+	for _, want := range []string{"HTTP/1.1 100 Continue\r\n", "\r\n"} {
+		if line, err := answer.ReadString('\n'); err != nil || line != want {
+			t.Fatalf("instead of asking for the body the server said %q, %v", line, err)
+		}
+	}
+	half := len(body) / 2
+	if _, err := conn.Write(body[:half]); err != nil {
+		t.Fatal(err)
+	}
+	return &halfRequest{conn, answer, string(body[half:])}
 }
 
 // finish sends the second half and returns the answer.
@@ -54,7 +65,7 @@ func (r *halfRequest) finish(t *testing.T) (status int, body string) {
 	if _, err := io.WriteString(r, r.rest); err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.ReadResponse(bufio.NewReader(r), nil)
+	response, err := http.ReadResponse(r.answer, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,23 +75,6 @@ func (r *halfRequest) finish(t *testing.T) (status int, body string) {
 		t.Fatal(err)
 	}
 	return response.StatusCode, string(text)
-}
-
-// inFlight waits until the server has taken on every request that was begun: it accepts connections in their order.
-func inFlight(t *testing.T, address string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/healthz", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	newConnection := &http.Transport{DisableKeepAlives: true}
-	response, err := newConnection.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("healthz: %d, %v", response.StatusCode, err)
-	}
 }
 
 func TestDrain(t *testing.T) {
@@ -94,7 +88,6 @@ func TestDrain(t *testing.T) {
 			}
 			address := strings.TrimPrefix(s.URL, "http://")
 			request := beginRequest(t, address, "ada@example.com")
-			inFlight(t, address)
 
 			begin := wall()
 			s.stop()
@@ -164,7 +157,6 @@ func TestTerminationEndsTheProcessWell(t *testing.T) {
 	t.Parallel()
 	server, address, log := startProcess(t)
 	request := beginRequest(t, address, "ada@example.com")
-	inFlight(t, address)
 	begin := wall()
 	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -185,7 +177,6 @@ func TestSecondSignalEndsTheProcessAtOnce(t *testing.T) {
 	t.Parallel()
 	server, address, log := startProcess(t)
 	beginRequest(t, address, "ada@example.com")
-	inFlight(t, address)
 	if err := server.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +207,6 @@ func TestDrainGivesUp(t *testing.T) {
 	s := startServer(t, storetest.SQLite)
 	address := strings.TrimPrefix(s.URL, "http://")
 	beginRequest(t, address, "ada@example.com")
-	inFlight(t, address)
 	begin := wall()
 	if err := s.drain(t); err != nil {
 		t.Errorf("serve: %v", err)
