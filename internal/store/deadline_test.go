@@ -3,10 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -182,7 +179,8 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 		}
 	})
 	ctx := t.Context()
-	db := reopen(t, server.URL(), short)
+	line, address := newLine(t, server.URL())
+	db := reopen(t, address, short)
 	if err := db.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -218,15 +216,7 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 	await(t, hints, "after the restart")
 
 	// A server that hangs is worse than one that is gone: nothing refuses the connection.
-	processes := processesOf(t, db)
-	signal := func(which syscall.Signal) {
-		for _, pid := range processes {
-			if err := syscall.Kill(pid, which); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	signal(syscall.SIGSTOP)
+	line.silent.Lock()
 	for name, call := range calls(ctx, db) {
 		expectUnavailable(t, name+" while the server hangs", short, call)
 	}
@@ -234,29 +224,8 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 	if err := db.Notify(ctx, "news"); err != nil || time.Since(start) > slack {
 		t.Errorf("notifying while the server hangs: %v, %v", err, time.Since(start))
 	}
-	signal(syscall.SIGCONT)
+	line.silent.Unlock()
 	works("after the hang")
-}
-
-// processesOf returns the processes of a server that accept and serve connections.
-func processesOf(t *testing.T, db *store.DB) []int {
-	t.Helper()
-	ctx := t.Context()
-	var processes []int
-	if err := db.Conn(ctx).NewRaw("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'").
-		Scan(ctx, &processes); err != nil {
-		t.Fatal(err)
-	}
-	var file string
-	if err := db.QueryRow(ctx, "SELECT pg_read_file('postmaster.pid')").Scan(&file); err != nil {
-		t.Fatal(err)
-	}
-	first, _, _ := strings.Cut(file, "\n")
-	postmaster, err := strconv.Atoi(first)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(processes, postmaster)
 }
 
 func TestNoMoreConnectionsIsUnavailable(t *testing.T) {
