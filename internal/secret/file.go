@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 )
 
 // maxFileSize is far more than any list of secrets; it keeps a wrong path from being read whole.
@@ -29,7 +28,8 @@ func LoadOrCreate(path string) (*Master, error) {
 }
 
 // Load reads the secrets in the file at path: what Parse reads, and a line break at its end. It refuses a file that others
-// than its owner may read or write, except on Windows, where the mode says nothing. A missing file is fs.ErrNotExist.
+// than its owner may read or write, but for the group of a file that is root's: so Kubernetes and Docker hand a secret to
+// who is not root, and PostgreSQL takes its keys by the same rule. A missing file is fs.ErrNotExist.
 func Load(path string) (*Master, error) {
 	text, err := read(path)
 	if err != nil {
@@ -55,7 +55,7 @@ func read(path string) (text string, err error) {
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s is not a regular file", path)
 	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+	if openToOthers(info) {
 		return "", fmt.Errorf("%s is open to others than its owner (mode %04o): run `chmod 600 %[1]s`", path, info.Mode().Perm())
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
