@@ -22,6 +22,7 @@ type Caller struct {
 	AuthTime  time.Time // when the caller last proved who they are
 	AMR       []string  // how they proved it (RFC 8176), such as "pwd"
 	ExpiresAt time.Time // when the access token ends
+	KeyID     string    // of the key that signed the access token, with which the token ends, too
 
 	// Refusal is why the caller is anonymous: UNAUTHENTICATED with its reason, or SERVICE_UNAVAILABLE when a storage fault
 	// kept us from finding out. It is nil exactly when the caller is signed in.

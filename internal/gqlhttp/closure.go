@@ -55,8 +55,10 @@ func lapse(why *fault.Error) closure {
 	switch {
 	case why.Reason == fault.Expired:
 		return closure{4403, "Forbidden: the access token has expired"}
-	case why.Code == fault.Unauthenticated:
+	case why.Reason == fault.Revoked:
 		return closure{4403, "Forbidden: the session has been ended"}
+	case why.Code == fault.Unauthenticated:
+		return closure{4403, "Forbidden: the access token is not accepted any more"}
 	default:
 		return closure{websocket.StatusTryAgainLater, "Try again later"}
 	}

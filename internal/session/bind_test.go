@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/internal/auth"
 	"gatehouse/internal/fault"
+	"gatehouse/internal/keyring"
 	"gatehouse/internal/store"
 	"gatehouse/internal/store/storetest"
 )
@@ -107,6 +108,42 @@ func TestBoundEndsWhenRevocationsAreUnknown(t *testing.T) {
 		cancel()
 		if err := <-watched; !errors.Is(err, context.Canceled) {
 			t.Errorf("Watch returned %v", err)
+		}
+	})
+}
+
+// TestBoundEndsWithItsKey: whoever has a leaked key writes tokens that never expire. What they began ends when the key is
+// retired.
+func TestBoundEndsWithItsKey(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		in := install(t, db)
+		r := in.start(t, nil)
+		r.sync(t)
+		bind := func(email string) context.Context {
+			_, tokens := r.register(t, email)
+			bound, release := r.Bind(t.Context(), r.caller(t, tokens.Access.Token))
+			t.Cleanup(release)
+			return bound
+		}
+		before := bind("ann@example.com")
+		if _, err := keyring.NewTable(db, in.master, r.clock.now, keyring.Config{}).Revoke(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.ring.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		after := bind("lee@example.com")
+		ctx, cancel := context.WithCancel(t.Context())
+		watched := make(chan error, 1)
+		go func() { watched <- r.Watch(ctx) }()
+		expectEnd(t, before, "INVALID")
+		cancel()
+		if err := <-watched; !errors.Is(err, context.Canceled) {
+			t.Errorf("Watch returned %v", err)
+		}
+		if after.Err() != nil {
+			t.Errorf("what began with the new key has ended: %v", context.Cause(after))
 		}
 	})
 }

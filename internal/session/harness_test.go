@@ -61,6 +61,7 @@ type installation struct {
 type replica struct {
 	*session.Service
 
+	ring     *keyring.Ring
 	accounts *account.Service
 	roles    *role.Service
 	log      *audit.Log
@@ -111,7 +112,7 @@ func (in installation) start(t testing.TB, logger *slog.Logger) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &replica{Service: sessions, accounts: accounts, roles: roles, log: log, clock: c}
+	return &replica{Service: sessions, ring: ring, accounts: accounts, roles: roles, log: log, clock: c}
 }
 
 func (r *replica) sync(t *testing.T) {

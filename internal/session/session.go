@@ -2,7 +2,7 @@
 // and whether the session of an access token still lives.
 //
 // It must never trust a token alone: a token is as alive as its session, and while that cannot be known, nobody is let in. It
-// must never end a session because of a refresh token that was lost on its way, and never keep one that was copied.
+// must never end a session because of a refresh token that was lost on its way, and never keep one whose token was copied.
 package session
 
 import (

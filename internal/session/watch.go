@@ -116,9 +116,7 @@ func (s *Service) Watch(ctx context.Context) error {
 			s.logger.InfoContext(ctx, "revoked sessions can be read again")
 		}
 		failing = err != nil
-		if failing {
-			s.releaseStale()
-		}
+		s.review()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -208,7 +208,7 @@ func TestWatchHeedsHintsAndNeedsNone(t *testing.T) {
 // eventually waits for something that another goroutine does within about a second.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for !done() {
 		select {
 		case <-deadline:

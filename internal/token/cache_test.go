@@ -21,7 +21,7 @@ func TestVerifiedTokensAreBounded(t *testing.T) {
 	}
 	s := New(ring, nil, now, Config{})
 	for i := range maxVerified + 1_000 {
-		s.verified.Set(digestOf(strconv.Itoa(i)), verified{caller: &auth.Caller{}})
+		s.verified.Set(digestOf(strconv.Itoa(i)), &auth.Caller{})
 	}
 	s.verified.CleanUp() // what is over the bound goes in the background otherwise
 	if n := s.verified.EstimatedSize(); n > maxVerified || n < maxVerified/2 {

@@ -66,14 +66,7 @@ type Service struct {
 	vocabulary *auth.Vocabulary
 	now        func() time.Time
 	cfg        Config
-	verified   *otter.Cache[digest, verified]
-}
-
-// verified is a token that was found genuine. It names the key that signed it rather than holding it, so that a key which is
-// retired leaves memory.
-type verified struct {
-	caller *auth.Caller
-	keyID  string
+	verified   *otter.Cache[digest, *auth.Caller] // of tokens that were found genuine
 }
 
 // maxVerified bounds the memory that verified tokens take: about 8 MiB when full. It is as many as there are people asking
@@ -88,7 +81,7 @@ func New(ring *keyring.Ring, vocabulary *auth.Vocabulary, now func() time.Time, 
 		now:        now,
 		cfg:        cfg,
 		// Must fails on options that contradict each other, and these are constant.
-		verified: otter.Must(&otter.Options[digest, verified]{MaximumSize: maxVerified}),
+		verified: otter.Must(&otter.Options[digest, *auth.Caller]{MaximumSize: maxVerified}),
 	}
 }
 

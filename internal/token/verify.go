@@ -60,61 +60,66 @@ func (s *Service) Verify(ctx context.Context, raw string) (*auth.Caller, error) 
 		return nil, refuse(fault.Invalid, errLength)
 	}
 	key := digestOf(raw)
-	seen, cached := s.verified.GetIfPresent(key)
+	caller, cached := s.verified.GetIfPresent(key)
 	if !cached {
 		var err error
-		if seen, err = s.verify(ctx, raw); err != nil {
+		if caller, err = s.verify(ctx, raw); err != nil {
 			return nil, err
 		}
 	}
 	now := s.now()
-	if cached && !s.ring.InForce(seen.keyID, now) {
+	if cached && !s.ring.InForce(caller.KeyID, now) {
 		s.verified.Invalidate(key)
 		return nil, refuse(fault.Invalid, errKey)
 	}
 	// Last, and on every call: only a token that is genuine otherwise is told that it has expired.
-	if !now.Before(seen.caller.ExpiresAt) {
+	if !now.Before(caller.ExpiresAt) {
 		nobody := auth.Anonymous(refuse(fault.Expired, errExpired))
-		nobody.Lapsed = seen.caller.SessionID
+		nobody.Lapsed = caller.SessionID
 		return nobody, nobody.Refusal
 	}
 	if !cached {
-		s.verified.Set(key, seen)
+		s.verified.Set(key, caller)
 	}
-	return seen.caller, nil
+	return caller, nil
 }
+
+// KeyInForce reports whether the key that signed the access token of a caller, whom Verify has returned, is still in force: when
+// it is retired, the token is good no more. It makes no query and allocates nothing.
+func (s *Service) KeyInForce(caller *auth.Caller) bool { return s.ring.InForce(caller.KeyID, s.now()) }
 
 // verify looks at everything but exp, in the order of RFC 7515 section 5.2; the payload is not even parsed before the
 // signature holds. golang-jwt is asked for the signature alone, through the key: its parser would let unknown crit, b64, zip
 // and typ headers, duplicate members and line breaks pass.
-func (s *Service) verify(ctx context.Context, raw string) (verified, error) {
+func (s *Service) verify(ctx context.Context, raw string) (*auth.Caller, error) {
 	token, err := parse(raw)
 	if err != nil {
-		return verified{}, refuse(fault.Invalid, err)
+		return nil, refuse(fault.Invalid, err)
 	}
 	key, err := s.ring.Verifying(ctx, token.header.KeyID)
 	if errors.Is(err, keyring.ErrUnknown) {
-		return verified{}, refuse(fault.Invalid, errKey)
+		return nil, refuse(fault.Invalid, errKey)
 	}
 	if err != nil {
-		return verified{}, fault.Outage(fmt.Errorf("token: %w", err))
+		return nil, fault.Outage(fmt.Errorf("token: %w", err))
 	}
 	// One algorithm per key (RFC 8725 section 3.1): the header may only repeat what the key says.
 	if token.header.Algorithm != key.Algorithm {
-		return verified{}, refuse(fault.Invalid, errAlgorithm)
+		return nil, refuse(fault.Invalid, errAlgorithm)
 	}
 	if err := key.Verify(token.input, token.signature); err != nil {
-		return verified{}, refuse(fault.Invalid, errSignature)
+		return nil, refuse(fault.Invalid, errSignature)
 	}
 	var c claims
 	if err := unmarshal(token.payload, &c); err != nil {
-		return verified{}, refuse(fault.Invalid, errPayload)
+		return nil, refuse(fault.Invalid, errPayload)
 	}
 	caller, err := c.caller(s.cfg, s.vocabulary, s.now())
 	if err != nil {
-		return verified{}, refuse(fault.Invalid, err)
+		return nil, refuse(fault.Invalid, err)
 	}
-	return verified{caller: caller, keyID: key.ID}, nil
+	caller.KeyID = key.ID
+	return caller, nil
 }
 
 func refuse(reason fault.Reason, cause error) *fault.Error {

@@ -39,6 +39,7 @@ func TestVerifyReturnsWhomATokenWasMintedFor(t *testing.T) {
 				AuthTime:  g.AuthTime.Truncate(time.Second),
 				AMR:       g.AMR,
 				ExpiresAt: start().Truncate(time.Second).Add(ttl),
+				KeyID:     s.ring.Signing().ID,
 			}
 			if diff := cmp.Diff(want, caller); diff != "" {
 				t.Errorf("the caller differs (-want +got):\n%s", diff)
