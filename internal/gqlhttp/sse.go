@@ -76,6 +76,9 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, req operation
 	header["Cache-Control"] = noStore
 	header["X-Accel-Buffering"] = []string{"no"} // nginx would keep the events until there are many
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead { // nobody would be told of an event, nor that there will be no more
+		return nil
+	}
 	s.begin()
 	defer s.finish()
 	for response := range l.executor.Subscribe(bound, req) {

@@ -2,6 +2,7 @@ package gqlhttp_test
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -122,4 +123,23 @@ func TestEventsGone(t *testing.T) {
 	}
 	must(t, answer.Body.Close())
 	eventually(t, "nobody listens", func() bool { return l.source.listening() == 0 })
+}
+
+// TestEventsWithoutBody: HEAD gets the header of a stream, and nothing waits for events that nobody would be told of.
+func TestEventsWithoutBody(t *testing.T) {
+	l := newLive(t, gqlhttp.LiveConfig{PerAccount: 1})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range 2 { // on one connection
+		r, err := http.NewRequestWithContext(ctx, http.MethodHead, l.url+"?query=subscription{pulse}", http.NoBody)
+		must(t, err)
+		r.Header.Set("Accept", "text/event-stream")
+		r.Header.Set("Authorization", "Bearer ann")
+		answer, err := l.client.Do(r)
+		must(t, err)
+		must(t, answer.Body.Close())
+		if got := answer.Header.Get("Content-Type"); answer.StatusCode != http.StatusOK || got != "text/event-stream" {
+			t.Errorf("%d, %s", answer.StatusCode, got)
+		}
+	}
 }
