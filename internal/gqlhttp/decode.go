@@ -55,7 +55,7 @@ func (s *scratch) decode() (operation.Request, *refusal) {
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		at = syntax.ByteOffset
 	}
-	return operation.Request{}, malformed(fmt.Sprintf("The body is not JSON in UTF-8: it goes wrong behind byte %d.", at))
+	return operation.Request{}, malformed(fmt.Sprintf("The body is not JSON in UTF-8: it goes wrong after byte %d.", at))
 }
 
 // body is JSON being read: RFC 7493, that is UTF-8 without lone surrogates, and no name twice in an object. Its errors are a

@@ -92,7 +92,7 @@ func nested(depth int) []any {
 
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
-	syntax := func(at string) string { return "The body is not JSON in UTF-8: it goes wrong behind byte " + at + "." }
+	syntax := func(at string) string { return "The body is not JSON in UTF-8: it goes wrong after byte " + at + "." }
 	tests := map[string]struct{ body, want string }{
 		"nothing":                      {``, errNotObject.message},
 		"white space":                  {" \n", errNotObject.message},
@@ -205,7 +205,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	offset := regexp.MustCompile(`byte \d+\.$`)
-	own := map[string]bool{"The body is not JSON in UTF-8: it goes wrong behind byte 0.": true}
+	own := map[string]bool{"The body is not JSON in UTF-8: it goes wrong after byte 0.": true}
 	for _, refused := range []*refusal{
 		errBatch, errNotObject, errNoQuery, errTrailing, errDeep, errControl, errDuplicate,
 		errQueryType, errOperationNameType, errVariablesType, errExtensionsType,

@@ -109,6 +109,21 @@ func TestSocketIsHungUp(t *testing.T) {
 	}
 }
 
+// TestFarewellIsNotLogged: the words with which a client closes a socket may be anything, so no log repeats them.
+func TestFarewellIsNotLogged(t *testing.T) {
+	l := newLive(t, gqlhttp.LiveConfig{InitTimeout: 50 * time.Millisecond})
+	w := l.wire(t)
+	_, _, err := w.frame() // 4408
+	must(t, err)
+	reply := "\x0f\xa0canary" // 4000
+	w.begin(opClose, len(reply), reply)
+	w.gone()
+	must(t, l.Drain(t.Context()))
+	if logged := l.logged.String(); strings.Contains(logged, "canary") {
+		t.Error(logged)
+	}
+}
+
 // TestSocketMessageTakesTooLong: a message that has begun has to arrive, whatever signs of life come in between.
 func TestSocketMessageTakesTooLong(t *testing.T) {
 	l := newLive(t, gqlhttp.LiveConfig{Patience: 200 * time.Millisecond})

@@ -96,7 +96,7 @@ func (s *socket) close(ctx context.Context) {
 	} else {
 		err = s.conn.Close(why.code, why.reason)
 	}
-	if err != nil {
+	if err != nil && websocket.CloseStatus(err) == -1 { // else the client has said why, in words that no log repeats
 		s.cfg.Logger.DebugContext(request.NewContext(ctx, s.info), "a WebSocket was not closed in order", "error", err)
 	}
 }
@@ -385,4 +385,4 @@ func (s *socket) write(ctx context.Context, kind, operationID string, payload []
 }
 
 // errBusy refuses one operation too many.
-var errBusy = malformed("As many operations run on this connection, or for this account, as may: wait for one, or complete it.")
+var errBusy = malformed("Too many operations run on this connection, or for this account: wait for one to end, or complete it.")
