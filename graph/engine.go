@@ -24,7 +24,7 @@ import (
 const parallel = 8
 
 // comparisons is how many pairs of fields the engine may compare to find out whether they can be merged, which it does anew for
-// each request. A document of 1,000 tokens takes about half as many, unless its fragments are printed for many types; twice as
+// each request. A document of 1,000 tokens takes about half as many, unless its fragments are printed many times; twice as
 // many would take longer than 50 ms and more than 32 MiB.
 const comparisons = 100_000
 

@@ -3,6 +3,7 @@ package operation
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -128,22 +129,35 @@ func TestNarrowingIsBounded(t *testing.T) {
 		"none, of one of them":  {"{ a { " + nested(80, "... on U { ... on N { ", "s", "} } ") + "} }", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			began := time.Now()
-			r := x.Execute(t.Context(), Request{Query: test.query})
-			took := time.Since(began)
-			runtime.ReadMemStats(&after)
-			allocated := after.TotalAlloc - before.TotalAlloc
+			const most = time.Second // 50 ms is the aim; the rest is for a busy machine and the race detector
+			r, took, allocated := cost(t, x, test.query, most)
 			t.Logf("%v in %v, %d KiB allocated", r.Stage, took, allocated>>10)
 			if fits := r.Stage == Executed; fits != test.fits || !fits && !strings.Contains(r.Errors[0].Message, "for each type") {
 				t.Errorf("%v: %v", r.Stage, r.Errors)
 			}
-			if allocated > 32<<20 || took > time.Second { // 50 ms is the aim; the rest is for a busy machine and the race detector
+			if allocated > 32<<20 || took > most {
 				t.Errorf("took %v and %d KiB", took, allocated>>10)
 			}
 		})
 	}
+}
+
+// cost runs a query and returns what comes of it, and the time and the memory that it takes: of some tries the least, where it
+// takes more than limit, since others use the machine, too.
+func cost(t *testing.T, x *Executor, query string, limit time.Duration) (r *Response, took time.Duration, allocated uint64) {
+	t.Helper()
+	took, allocated = math.MaxInt64, math.MaxUint64
+	for i := 0; i == 0 || i < 10 && took > limit; i++ {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		began := time.Now()
+		r = x.Execute(t.Context(), Request{Query: query})
+		took = min(took, time.Since(began))
+		runtime.ReadMemStats(&after)
+		allocated = min(allocated, after.TotalAlloc-before.TotalAlloc)
+	}
+	return r, took, allocated
 }
 
 // named returns fragments of N, A to H, each of which spreads the next one on the type.
@@ -186,14 +200,8 @@ func TestIntrospectionIsBounded(t *testing.T) {
 		"a lot of skipping": "{ __schema { types { fields { " + strings.Repeat("name @skip(if: true) ", 50) + "} } } }",
 	} {
 		t.Run(name, func(t *testing.T) {
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			began := time.Now()
-			r := x.Execute(t.Context(), Request{Query: query})
-			took := time.Since(began)
-			runtime.ReadMemStats(&after)
-			allocated := after.TotalAlloc - before.TotalAlloc
+			const most = 2 * time.Second // 50 ms is the aim; the rest is for a busy machine and the race detector
+			r, took, allocated := cost(t, x, query, most)
 			t.Logf("%v: %d bytes in %v, %d KiB allocated", r.Stage, len(r.Data), took, allocated>>10)
 			if len(r.Data) > x.limits.IntrospectionBytes || allocated > 32<<20 {
 				t.Errorf("%d bytes, for %d allocated", len(r.Data), allocated)
@@ -201,7 +209,7 @@ func TestIntrospectionIsBounded(t *testing.T) {
 			if r.Stage == Refused && !strings.Contains(r.Errors[0].Message, "takes more than 4194304 bytes to answer") {
 				t.Error(r.Errors[0].Message)
 			}
-			if took > 2*time.Second { // 50 ms is the aim; the rest is for a busy machine and the race detector
+			if took > most {
 				t.Errorf("took %v", took)
 			}
 		})

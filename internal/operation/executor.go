@@ -255,6 +255,9 @@ func closedIntrospection(caller *auth.Caller) *fault.Error {
 
 // report answers with what the engine made of the operation.
 func (x *Executor) report(ctx context.Context, a *answer, op *prepared, result Result) *Response {
+	if refusal := result.refusal(); refusal != nil {
+		return a.refuse(Refused, problem{fault: refusal})
+	}
 	a.Stage, a.Data = Executed, result.Data
 	if a.Data == nil {
 		a.Data = json.RawMessage("null")

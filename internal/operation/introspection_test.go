@@ -65,7 +65,7 @@ func TestIntrospectionIsMerged(t *testing.T) {
 		"in fragments": {
 			`{ ...A ... { ...B hello } } fragment A on Query { x: __type(name: "Any") { name } ...B } ` +
 				`fragment B on Query { b: me { id } __type(name: "Colour") { enumValues { name } } }`, ``,
-			`query{...f0 ...{...f1 hello}}fragment f0 on Query{...f1}fragment f1 on Query{b:me{id}}`,
+			`query{b:me{id} b:me{id} hello}`,
 			`{"x":{"name":"Any"},"b":{"id":"1"},"__type":{"enumValues":[{"name":"RED"},{"name":"GREEN"}]},"hello":"there"}`,
 		},
 		"only that in a fragment": {

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+
+	"gatehouse/internal/fault"
 )
 
 // Request is one operation to execute. The document is Query, or the one that is known by Hash; with both, Hash has to be that of
@@ -31,10 +33,10 @@ type Digest [sha256.Size]byte
 
 // Engine executes an operation that is valid and permitted. It is never given the client's text: a second parser may read
 // another document in it than the one that policy judged. Request.Query is printed from the judged tree and holds that one
-// operation, anonymous, with the fragments it uses, without literals of the client's and without __schema and __type, which are
-// answered before it. Every argument is a variable of the argument's own type, and Request.Variables has their coerced values:
-// schema defaults filled in, Int as int32, Float as float64, String, ID and enum values as string, Boolean as bool, lists as
-// []any, input objects as map[string]any, null as nil; custom scalars are string, bool, json.Number, []any or map[string]any.
+// operation, anonymous, its fragments where they are used, without literals of the client's, and without __schema and __type,
+// which are answered before it. Every argument is a variable of the argument's own type, and Request.Variables has their coerced
+// values: schema defaults filled in, Int as int32, Float as float64, String, ID and enum values as string, Boolean as bool, lists
+// as []any, input objects as map[string]any, null as nil; custom scalars are string, bool, json.Number, []any or map[string]any.
 // The values are shared between requests and must not be changed.
 type Engine interface {
 	// Execute runs a query or mutation.
@@ -48,6 +50,17 @@ type Engine interface {
 type Result struct {
 	Data   json.RawMessage // a JSON object, or nil for null
 	Errors []ResolverError
+}
+
+// refusal returns why nothing was executed, because the engine found that to begin would cost too much; nil where something was.
+func (r Result) refusal() *fault.Error {
+	if r.Data != nil || len(r.Errors) != 1 || r.Errors[0].Path != nil {
+		return nil
+	}
+	if f := fault.From(r.Errors[0].Err); f.Code == fault.ValidationFailed {
+		return f
+	}
+	return nil
 }
 
 // ResolverError is one error of an execution.

@@ -15,10 +15,9 @@ import (
 // parser can see what policy did not. Whatever a client can write between names (strings, numbers, comments, descriptions) is
 // either gone or has become a variable. What the operation asks about the schema is left out of it.
 //
-// Fragments are printed for the types that they apply to where they stand, because the engine does not understand all of those
-// that name an interface or a union: within an object no fragment has a condition, since it holds or does not, and elsewhere a
-// condition is an object. So each type that a fragment can meet has one of its own; only a fragment on an interface that selects
-// nothing but leaves does for all of them.
+// Fragments are printed where they are used, for each type that they apply to there, because the engine does not understand all
+// of those that name an interface or a union: within an object a condition holds or does not, and none is printed; elsewhere it
+// is an object, and only a fragment on an interface that selects nothing but leaves does for all of them.
 //
 // Nor does the engine merge a field of an interface with that of an object of it: what is selected of the one it would ask the
 // other's resolver for, by the number of a method that is another one there. A field that is selected both ways is printed for
@@ -26,7 +25,7 @@ import (
 type statement struct {
 	text       string // empty where nothing is left for the engine
 	slots      []slot
-	selections int // fields and fragments in text, fragments unfolded, which is what the engine does
+	selections int // fields and fragments in text
 }
 
 // slot is a variable of a statement: the value of one argument.
@@ -46,35 +45,21 @@ type printer struct {
 	op          *ast.OperationDefinition
 	document    ast.FragmentDefinitionList
 	most        int // selections that may be printed
-	selected    int // those that are, fragments unfolded
-	out         *strings.Builder
+	selected    int // those that are
+	out         strings.Builder
 	slots       []slot
 	byKey       map[string]string // what equal arguments share → the name of their slot
-	fragments   []fragment        // by the numbers in their names
-	numbers     map[narrowed]int  // which they are
 	ways        map[string]string // response name of a field with subfields → the types on the way to it from the field above
 	crossed     map[string]bool   // those with several ways
 	introspects bool              // op asks about the schema
 	problems    []problem
 }
 
-// fragment is one that is printed.
-type fragment struct {
-	text       string
-	selections int // in it, unfolded
-}
-
-// narrowed is a fragment of the document for one of the types that it applies to.
-type narrowed struct {
-	node any // *ast.InlineFragment or *ast.FragmentDefinition
-	on   *ast.Definition
-}
-
 // state prints op, unless it comes to more than most selections. It also reports whether op asks for introspection.
 func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition, most int) (*statement, bool, []problem) {
 	p := &printer{
-		coercer: c, op: op, document: doc.Fragments, most: most, out: &strings.Builder{}, byKey: map[string]string{},
-		numbers: map[narrowed]int{}, ways: map[string]string{}, crossed: map[string]bool{},
+		coercer: c, op: op, document: doc.Fragments, most: most, byKey: map[string]string{}, ways: map[string]string{},
+		crossed: map[string]bool{},
 	}
 	for f := range fields(op.SelectionSet, doc.Fragments) {
 		p.introspects = p.introspects || introspection.Is(f.Name)
@@ -88,9 +73,6 @@ func state(c coercer, doc *ast.QueryDocument, op *ast.OperationDefinition, most 
 	if p.selected > p.most {
 		return &statement{}, p.introspects, []problem{reject(fault.ValidationFailed,
 			"The document selects too many fields, fragments unfolded for each type that they apply to.", op.Position)}
-	}
-	for _, f := range p.fragments {
-		p.out.WriteString(f.text)
 	}
 	head := string(op.Operation)
 	if len(p.slots) > 0 {
@@ -142,7 +124,15 @@ func (p *printer) cross(set ast.SelectionSet, way string) {
 // selections prints what is selected of an object of the type on, or of the objects that can be behind it.
 func (p *printer) selections(set ast.SelectionSet, on *ast.Definition) {
 	p.out.WriteString("{")
-	empty := p.out.Len()
+	p.each(set, on)
+	if p.begins() { // no fragment applies, but something has to stand here
+		p.out.WriteString("__typename@skip(if:true)")
+	}
+	p.out.WriteString("}")
+}
+
+// each prints selections without what stands around them.
+func (p *printer) each(set ast.SelectionSet, on *ast.Definition) {
 	for _, selection := range set {
 		if p.selected > p.most {
 			return
@@ -153,37 +143,34 @@ func (p *printer) selections(set ast.SelectionSet, on *ast.Definition) {
 		p.selected++
 		switch s := selection.(type) {
 		case *ast.Field:
-			p.field(s, on, empty)
+			p.field(s, on)
 		case *ast.InlineFragment:
-			p.fragment(s, s.Directives, on, empty)
+			p.fragment(s.TypeCondition, s.Directives, s.SelectionSet, on)
 		case *ast.FragmentSpread:
-			p.fragment(p.document.ForName(s.Name), s.Directives, on, empty)
+			fragment := p.document.ForName(s.Name)
+			p.fragment(fragment.TypeCondition, s.Directives, fragment.SelectionSet, on)
 		}
 	}
-	if p.out.Len() == empty { // no fragment applies, but something has to stand here
-		p.out.WriteString("__typename@skip(if:true)")
-	}
-	p.out.WriteString("}")
 }
 
-// separate prints what stands between selections, the first of which stands at a place.
-func (p *printer) separate(first int) {
-	if p.out.Len() > first {
+// begins reports whether nothing is printed yet of a selection set.
+func (p *printer) begins() bool { return strings.HasSuffix(p.out.String(), "{") }
+
+// separate prints what stands between selections.
+func (p *printer) separate() {
+	if !p.begins() {
 		p.out.WriteString(" ")
 	}
 }
 
-// fragment prints a fragment, for each type that it has to be printed for.
-func (p *printer) fragment(node any, directives ast.DirectiveList, on *ast.Definition, first int) {
-	targets := p.targets(narrowed{node, on})
-	for _, target := range targets {
-		p.separate(first)
-		_, inline, set := narrowed{node, target}.parts()
-		if !inline || len(targets) > 1 {
-			p.out.WriteString("...f" + strconv.Itoa(p.number(narrowed{node, target})))
-			p.directives(directives)
+// fragment prints a fragment, for each type that it has to be printed for; where it makes no difference, as what it selects.
+func (p *printer) fragment(condition string, directives ast.DirectiveList, set ast.SelectionSet, on *ast.Definition) {
+	for _, target := range p.targets(condition, set, on) {
+		if target == on && len(directives) == 0 {
+			p.each(set, on)
 			continue
 		}
+		p.separate()
 		p.out.WriteString("...")
 		if target != on {
 			p.out.WriteString("on " + target.Name)
@@ -195,16 +182,15 @@ func (p *printer) fragment(node any, directives ast.DirectiveList, on *ast.Defin
 
 // targets returns what a fragment is printed for where a type stands: that type itself, where there is no other condition; the
 // interface in the condition, where the engine understands it; else those objects of the type that the condition is met by.
-func (p *printer) targets(n narrowed) []*ast.Definition {
-	condition, _, set := n.parts()
-	if condition == "" || condition == n.on.Name {
-		return []*ast.Definition{n.on}
+func (p *printer) targets(condition string, set ast.SelectionSet, on *ast.Definition) []*ast.Definition {
+	if condition == "" || condition == on.Name {
+		return []*ast.Definition{on}
 	}
-	if def := p.coercer.schema.Types[condition]; n.on.IsAbstractType() && def.Kind == ast.Interface && leavesOnly(set) {
+	if def := p.coercer.schema.Types[condition]; on.IsAbstractType() && def.Kind == ast.Interface && leavesOnly(set) {
 		return []*ast.Definition{def}
 	}
 	those := p.objects(condition)
-	return slices.DeleteFunc(p.objects(n.on.Name), func(object *ast.Definition) bool { return !slices.Contains(those, object) })
+	return slices.DeleteFunc(p.objects(on.Name), func(object *ast.Definition) bool { return !slices.Contains(those, object) })
 }
 
 // leavesOnly reports whether nothing in set has subfields or a type of its own.
@@ -220,36 +206,6 @@ func (p *printer) objects(name string) []*ast.Definition {
 	return slices.DeleteFunc(slices.Clone(p.coercer.schema.PossibleTypes[name]), func(def *ast.Definition) bool {
 		return def.Kind != ast.Object // an interface that implements it
 	})
-}
-
-// number returns the number of a fragment, and has it printed. No name of the client's is used, so that no two can be the same.
-func (p *printer) number(n narrowed) int {
-	if i, known := p.numbers[n]; known {
-		p.selected += p.fragments[i].selections
-		return i
-	}
-	i := len(p.fragments)
-	p.numbers[n] = i
-	p.fragments = append(p.fragments, fragment{})
-	outer, before := p.out, p.selected
-	p.out = &strings.Builder{}
-	p.out.WriteString("fragment f" + strconv.Itoa(i) + " on " + n.on.Name)
-	_, _, set := n.parts()
-	p.selections(set, n.on)
-	p.fragments[i] = fragment{p.out.String(), p.selected - before}
-	p.out = outer
-	return i
-}
-
-// parts returns what a fragment is made of: its condition, if it has one, whether it stands where it is used, what it selects.
-func (n narrowed) parts() (condition string, inline bool, set ast.SelectionSet) {
-	switch f := n.node.(type) {
-	case *ast.InlineFragment:
-		return f.TypeCondition, true, f.SelectionSet
-	case *ast.FragmentDefinition:
-		return f.TypeCondition, false, f.SelectionSet
-	}
-	return "", true, nil
 }
 
 // forEngine reports whether anything in set is the engine's to answer.
@@ -273,14 +229,14 @@ func (p *printer) concernsEngine(selection ast.Selection) bool {
 }
 
 // field prints a field, for each object behind an interface where it has to be merged with theirs.
-func (p *printer) field(f *ast.Field, on *ast.Definition, first int) {
+func (p *printer) field(f *ast.Field, on *ast.Definition) {
 	if on.Kind != ast.Interface || !p.crossed[f.Alias] {
-		p.separate(first)
+		p.separate()
 		p.fieldOf(f, on)
 		return
 	}
 	for _, object := range p.objects(on.Name) {
-		p.separate(first)
+		p.separate()
 		p.out.WriteString("...on " + object.Name + "{")
 		p.fieldOf(f, object)
 		p.out.WriteString("}")
