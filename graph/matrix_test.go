@@ -28,7 +28,10 @@ extend type Subscription @auth(maxAge: 900) {
   somebodys(input: WhoseInput!): SecurityEvent @auth(owner: "args.input.accountId", orScopes: [["audit:read", "users:read"]])
   proved: User @own @auth(acr: "mfa")
   secrets: Secret @auth(scopes: [["audit:read"]], hidden: true)
+  kept: Kept @auth
 }
+interface Kept @auth(scopes: [["sessions:read"]]) { text: String @auth(maxAge: 300) }
+type Note implements Kept { text: String }
 input WhoseInput { accountId: ID!, since: String }
 type Secret @auth(scopes: [["users:read"]]) { text: String }`
 	return p
