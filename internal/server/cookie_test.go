@@ -219,6 +219,29 @@ func TestLogoutAlwaysForgetsTheCookie(t *testing.T) {
 	}
 }
 
+// TestLogoutIsOfOneSession: where the cookie is of another session than the access token, it is the cookie's that ends, and the
+// other at the next logout.
+func TestLogoutIsOfOneSession(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, storetest.SQLite, cookieMode)
+	ada := s.visitor(t)
+	stays := ada.access
+	ada.sign(t, "login", map[string]any{"email": "ada@example.com", "password": goodPassword})
+	went := ada.access
+	ada.access = stays
+	for _, step := range []string{went, stays} {
+		if got := ada.ask(t, logoutMutation, nil); got.at("logout", "endedSessions") != 1.0 || ada.cookie != "" {
+			t.Errorf("%s, the cookie is %q", got.Body, ada.cookie)
+		}
+		if got := s.ask(t, step, meQuery, nil); got.code() != "UNAUTHENTICATED" {
+			t.Errorf("it goes on: %s", got.Body)
+		}
+		if got := s.ask(t, stays, meQuery, nil); step == went && got.at("me", "email") == nil {
+			t.Errorf("the other has ended, too: %s", got.Body)
+		}
+	}
+}
+
 // TestTabsShareTheCookie lets many tabs refresh at once with the same cookie: all get the same next one, and none loses it. A tab
 // that comes after the grace period is refused; even that does not touch the cookie, which may be a newer one by then.
 func TestTabsShareTheCookie(t *testing.T) {
