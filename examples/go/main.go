@@ -1,4 +1,4 @@
-// Command reports is a resource server: an API that lets in whoever has signed in to Gatehouse. With net/http.
+// Command reports is a resource server with net/http: an API that lets in whoever has signed in to Gatehouse.
 package main
 
 import (

@@ -119,7 +119,7 @@ func Anonymous(reason Reason) *Error {
 	messages := map[Reason]string{
 		Missing: "Sign in first: send the access token as \"Authorization: Bearer <token>\".",
 		Expired: "The access token has expired: get a new one with refresh, or log in again.",
-		Invalid: "The access token is not valid here: log in again.",
+		Invalid: "The access token is not valid here: get a new one with refresh, or log in again.",
 		Revoked: "The session has been ended: log in again.",
 	}
 	return &Error{Code: Unauthenticated, Message: messages[reason], Reason: reason}

@@ -26,9 +26,10 @@ func topLevel() []Description {
 		{
 			Code: Forbidden,
 			Means: "The caller is signed in and may not do this. Nothing ran. `requiredScopes` says what it would take: any one of the " +
-				"outer lists, all of its inner list. Without it no scope helps; a page whose origin is not let in is told so, too.",
-			Do: "Do not repeat the operation, and do not refresh because of it: say that it is not allowed, or hide the way there, as " +
-				"`can` foretells.",
+				"outer lists, all of its inner list. Where it is missing, no scope helps. Pages of an origin that is not let in get this " +
+				"code, too.",
+			Do: "Do not repeat the operation, and do not refresh because of it: say that it is not allowed, or do not offer it: `can` " +
+				"tells beforehand.",
 			Beside: []string{"requiredScopes", "coordinate"},
 			Status: []int{403},
 		},
@@ -42,8 +43,8 @@ func topLevel() []Description {
 		},
 		{
 			Code: BadUserInput,
-			Means: "The request is not one that can be answered: a variable or argument that does not fit, an operation that is not " +
-				"in the document, or HTTP that is not GraphQL's.",
+			Means: "The request cannot be answered as it is: a variable or argument does not fit, the operation is not in the " +
+				"document, or the HTTP around it is wrong.",
 			Do:     "Mend the program: the message says what was expected. A person cannot do anything about it.",
 			Status: []int{400, 294, 405, 406, 408, 413, 414, 415},
 		},
@@ -87,7 +88,7 @@ func topLevel() []Description {
 			Code: Internal,
 			Means: "A fault of the server's. Its cause is in the server's log, under the request id. What else the operation asked for " +
 				"may have come, beside this error.",
-			Do:     "Show that something went wrong, with `requestId` for whoever looks into it. Do not repeat it by yourself.",
+			Do:     "Show that something went wrong, with `requestId` for whoever looks into it. Do not repeat the operation unasked.",
 			Status: []int{500, 294},
 		},
 	}
@@ -148,7 +149,7 @@ func userErrors() []Description {
 			Code: InvalidCredentials,
 			Means: "No account goes with this name and password, or this is not the account's current password. Unknown accounts, wrong " +
 				"passwords and disabled accounts look alike.",
-			Do:     "Say so, without guessing which of the two was wrong, and leave what was typed as the name in its place.",
+			Do:     "Say so, without guessing which of the two was wrong, and keep the name that was typed.",
 			Fields: []string{"", "currentPassword"},
 		},
 		{
@@ -161,7 +162,7 @@ func userErrors() []Description {
 		{
 			Code:   NotFound,
 			Means:  "The caller has nothing of this id, or no longer.",
-			Do:     "Read the list anew; it may have ended meanwhile.",
+			Do:     "Read the list again: it may have ended in the meantime.",
 			Fields: []string{"sessionId"},
 		},
 	}

@@ -31,14 +31,14 @@ There are two kinds of trouble, and a code for each that can happen. Branch on t
 people and may change, codes change with a major version only. More codes may be added: treat a top-level one that you do not know
 like ~INTERNAL_SERVER_ERROR~, and show the message of a user error that you do not know.
 
-- **Top-level errors** stand in ~errors~, with the code in ~extensions.code~ and the request's id, by which the log has it, in
-  ~extensions.requestId~. They are for the program.
+- **Top-level errors** stand in ~errors~, with the code in ~extensions.code~ and in ~extensions.requestId~ the id under which the
+  server's log has the request. They are for the program.
 - **User errors** are data: ~userErrors~ in a mutation's payload, with a ~message~ to show as it stands and the ~field~ to show it
   beside. They are for the person. All that stands in the way is reported at once.
 
 The status is that of an answer in ~application/graphql-response+json~; it is 294 where something ran, so that there is ~data~
 beside the error. To whoever accepts ~application/json~ alone, well-formed requests are answered with 200 whatever comes of them,
-so branch on the code there, too. Over WebSocket there are the same codes, and no status.
+so branch on the code there, too. Over WebSockets and in event streams there are the same codes, and no status.
 
 [frontend.md](frontend.md) shows what a client does about them in code.
 `

@@ -41,7 +41,7 @@ type accessCommand struct {
 
 // Help teaches by example.
 func (*accessCommand) Help() string {
-	return `The rule of every field, as the server goes by it, those of its type and its interfaces included:
+	return `The rules of every field, those of its type and its interfaces included:
 
     gatehouse access
 
@@ -56,7 +56,7 @@ Why an operation is denied, or permitted. The caller is signed in, with no scope
     gatehouse access --explain='{ me { email } }' --anonymous
     gatehouse access --explain='{ __schema { types { name } } }' --anonymous --mode=production
 
-After a change of the schema's rules, to have it shown in review:
+After a change of the rules in the schema, so that a review shows it:
 
     gatehouse access --lock > access.lock`
 }

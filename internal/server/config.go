@@ -21,7 +21,7 @@ type configCommand struct {
 
 // Help teaches by example.
 func (*configCommand) Help() string {
-	return `What a server started like this would go by, secrets masked:
+	return `What a server would use that is started this way, with secrets masked:
 
     MODE=production gatehouse config --issuer=https://auth.example.com
 

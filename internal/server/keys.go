@@ -82,7 +82,7 @@ func (*keysListCommand) Help() string {
 
 A key is published before it signs, verifies until the last token that it signed is dead, and is retired then. SEALED says
 which secret its private half is sealed under: "first" when it is the first one in SECRET; "older" when it is another of them,
-which is still needed; "other" when it is none of them.`
+which is still needed; "other" when it is none of them. That of a retired key is "erased".`
 }
 
 func (c *keysListCommand) run(ctx context.Context, p process) error {
@@ -133,7 +133,7 @@ type keysRotateCommand struct {
 
 // Help teaches by example.
 func (*keysRotateCommand) Help() string {
-	return `Beside running servers, with the SECRET that they have; nobody notices:
+	return `Beside running servers, with the SECRET that they have. Nobody is logged out:
 
     gatehouse keys rotate --database-url=postgres://gatehouse:PASSWORD@localhost/gatehouse
 
@@ -143,8 +143,8 @@ When the signing key has leaked:
 
     gatehouse keys rotate --revoke
 
-A new key signs at once, and within a second or so no token of another is accepted. Clients refresh, and go on. Whoever verifies
-tokens elsewhere goes by the keys they have fetched, so restart what must know at once.`
+A new key signs at once, and within a second or so no token of another is accepted. Clients refresh, and go on. Services that
+verify tokens themselves may keep the old keys for five minutes more: restart those that must not.`
 }
 
 func (c *keysRotateCommand) run(ctx context.Context, p process) error {

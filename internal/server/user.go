@@ -150,11 +150,11 @@ type userDisableCommand struct {
 
 // Help teaches by example.
 func (*userDisableCommand) Help() string {
-	return `When a device was lost or somebody left:
+	return `When somebody has left:
 
     gatehouse user disable --email=ada@example.com
 
-Running servers refuse the account's access tokens within a second or two.`
+Running servers refuse the account's access tokens within a second or two. No command undoes this.`
 }
 
 func (c *userDisableCommand) run(ctx context.Context, p process) (err error) {

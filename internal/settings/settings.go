@@ -49,7 +49,7 @@ type Publishing struct {
 
 // Log is the settings of every command that logs. The format auto is text on a terminal and JSON elsewhere.
 type Log struct {
-	LogFormat string `env:"LOG_FORMAT" default:"auto" enum:"auto,text,json" help:"auto, text or json."`
+	LogFormat string `env:"LOG_FORMAT" default:"auto" enum:"auto,text,json" help:"auto (text on a terminal, else json), text, json."`
 	LogLevel  string `env:"LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 }
 
@@ -77,13 +77,13 @@ type Settings struct {
 	// How long a session lives, and how forgiving it is of answers that were lost.
 	RefreshIdleTTL     time.Duration `env:"REFRESH_IDLE_TTL" default:"336h" help:"Life of a session that is not refreshed."`
 	RefreshAbsoluteTTL time.Duration `env:"REFRESH_ABSOLUTE_TTL" default:"720h" help:"Life of any session: up to 8760h."`
-	RefreshGrace       time.Duration `env:"REFRESH_GRACE" default:"30s" help:"Use of a replaced refresh token: 0s (strict) to 5m."`
+	RefreshGrace       time.Duration `env:"REFRESH_GRACE" default:"30s" help:"Life of a replaced refresh token: 0s (none) to 5m."`
 
 	// How long what is over is kept.
 	SessionRetention time.Duration `env:"SESSION_RETENTION" default:"24h" help:"How long a session is kept after it ended."`
-	AuditRetention   time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"Reach of the audit log: 24h or more, or 0s: all."`
+	AuditRetention   time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"Life of an audit entry: 24h or more; 0s: for ever."`
 
-	TrustedDocuments string `env:"TRUSTED_DOCUMENTS" help:"Folder of manifests of what clients send; production runs nothing else."`
+	TrustedDocuments string `env:"TRUSTED_DOCUMENTS" help:"Folder with manifests of documents; production runs no others."`
 
 	// Which web pages may use the API, and where they keep their sessions.
 	CORSOrigins []origin.Origin `env:"CORS_ORIGINS" help:"Origins whose pages may use the API: https://app.example.com,..."`

@@ -6,8 +6,8 @@
 //  2. log: one line when the request is over, whatever became of it
 //  3. recover: a panic becomes a 500 and the process lives
 //  4. secure: the response headers that keep browsers from doing harm
-//  5. route: the path's handler; before /graphql and the schema, which pages may read them; around /graphql alone,
-//     [auth.Middleware] and the cookie that keeps a refresh token
+//  5. route: the path's handler; before /graphql and the schema, which pages may read them, and [auth.Middleware]; before
+//     /graphql alone, the cookie that keeps a refresh token
 //
 // It must never log what a client made up: no query, variables, headers, query string, unknown path or unknown method.
 package web
