@@ -28,6 +28,8 @@ export type State =
       signedIn: true;
       /** The same in all tabs for as long as somebody is signed in; another one is somebody else, maybe. */
       id: string;
+      /** Whose account it is; undefined until the server has said so. */
+      user?: string | undefined;
       accessToken: string | null;
       refreshToken: string | null;
       /** When the access token ends, in ms, by this machine's clock. */
@@ -75,7 +77,7 @@ export interface GraphQLRequest {
   operationName?: string | null | undefined;
 }
 
-const tokenFields = "tokens { accessToken expiresIn refreshToken } userErrors { code message field }";
+const tokenFields = "user { id } tokens { accessToken expiresIn refreshToken } userErrors { code message field }";
 const documents = {
   register: `mutation Register($input: RegisterInput!) { register(input: $input) { ${tokenFields} } }`,
   login: `mutation Login($input: LoginInput!) { login(input: $input) { ${tokenFields} } }`,
@@ -87,16 +89,16 @@ const documents = {
 const key = "gatehouse.session";
 
 /** How long to wait before a refresh that got no answer is tried again, in ms. */
-const retries = [250, 1000, 3000];
+const retryDelays = [250, 1000, 3000];
 
 /**
  * How long after it was asked for a refresh is tried again, in ms: within the server's grace period, 30 s by default. Later a
  * refresh token whose successor was lost on the way counts as stolen.
  */
-const retryable = 25_000;
+const retryWindow = 25_000;
 
 /** How long the server may take to answer, in ms, and other tabs to let this one ask. It gives up by itself a little earlier. */
-const patience = 15_000;
+const timeout = 15_000;
 
 /** How long before its end an access token is renewed, in ms: a tenth of what is left, and no more than this. */
 const longestMargin = 30_000;
@@ -106,10 +108,10 @@ const shortestWait = 1000;
 const longestWait = 2 ** 31 - 1;
 
 /** How long the storage may take to tell other tabs what was written, in ms: locks are passed on faster. */
-const settling = 50;
+const storageDelay = 50;
 
 /** How many of its latest access tokens a tab knows as those of the present sign-in. */
-const remembered = 8;
+const tokensKept = 8;
 
 export class Session {
   readonly #endpoint: string;
@@ -118,12 +120,12 @@ export class Session {
   readonly #fetch: typeof globalThis.fetch;
   readonly #locks: LockManager | undefined;
   readonly #listeners = new Set<() => void>();
-  #storage: Shelf;
+  #storage: Store;
   #state: State = { signedIn: false, because: "none" };
   #ends = 0; // when the access token does, by the clock that nobody sets
   #tokens: string[] = []; // access tokens of the present sign-in, the last one last
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #refreshing: { id: string; next: Promise<string | null>; interrupt: AbortController } | undefined;
+  #refreshing: { id: string; next: Promise<string | null>; controller: AbortController } | undefined;
   #last: Promise<unknown> = Promise.resolve(); // what this tab does alone, where there are no locks
 
   constructor(options: Options) {
@@ -171,12 +173,12 @@ export class Session {
 
   /** Opens an account and signs in; returns what stands in the way. */
   register(input: { email: string; password: string; username?: string; name?: string }): Promise<UserError[]> {
-    return this.#enter("register", input);
+    return this.#signIn("register", input);
   }
 
   /** Signs in; returns what stands in the way. */
   login(input: { email?: string; username?: string; password: string }): Promise<UserError[]> {
-    return this.#enter("login", input);
+    return this.#signIn("login", input);
   }
 
   /**
@@ -186,10 +188,10 @@ export class Session {
   async restore(): Promise<void> {
     const unknown = () => this.#storage.getItem(key) === null;
     if (this.#mode !== "cookie" || !unknown()) return;
-    await this.#exclusively(async () => {
+    await this.#withLock(async () => {
       if (!unknown()) return;
-      const { tokens } = await this.#send("refresh", {});
-      if (tokens) this.adopt(tokens);
+      const { tokens, user } = await this.#send("refresh", {}, null);
+      this.adopt(tokens, user?.id);
     });
   }
 
@@ -198,26 +200,26 @@ export class Session {
    * forgotten its tokens then all the same, unless what was to end is beyond it: a cookie, or the other devices' sessions.
    */
   async logout(everywhere = false): Promise<void> {
-    this.#refreshing?.interrupt.abort(); // any of the session's refresh tokens ends it
+    const before = this.#state;
+    if (!before.signedIn) return;
+    this.#refreshing?.controller.abort(); // any of the session's refresh tokens ends it
     try {
-      await this.#exclusively(async () => {
-        const state = this.#read();
-        if (!state.signedIn) return;
-        const input = { everywhere, ...(state.refreshToken ? { refreshToken: state.refreshToken } : {}) };
-        const { userErrors } = await this.#send("logout", input, state);
+      await this.#withLock(async () => {
+        const state = this.#stillSignedIn(before.id);
+        if (!state) return;
+        const { userErrors } = await this.#send("logout", { everywhere, ...credential(state) }, state.accessToken);
         const tooLate = everywhere && userErrors.length > 0; // to speak for the others
         this.#set({ signedIn: false, because: tooLate ? "ended" : "loggedOut" });
       });
     } catch (error) {
-      const state = this.#read();
-      if (state.signedIn && state.refreshToken !== null && !everywhere) this.#set({ signedIn: false, because: "loggedOut" });
+      if (this.#stillSignedIn(before.id)?.refreshToken && !everywhere) this.#set({ signedIn: false, because: "loggedOut" });
       throw error;
     }
   }
 
-  /** Takes over tokens that came in another way. This counts as signing in, because they may be anybody's. */
-  adopt(tokens: Tokens | null | undefined): void {
-    if (tokens) this.#hold(tokens, `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`);
+  /** Takes over tokens that came in another way, of the account with the id user. This counts as signing in. */
+  adopt(tokens: Tokens | null | undefined, user?: string): void {
+    if (tokens) this.#hold(tokens, `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`, user);
   }
 
   /** Returns an access token that has not ended, refreshing where need be; null where nobody is signed in. */
@@ -226,7 +228,7 @@ export class Session {
     if (!state.signedIn) return null;
     if (!this.stale) return state.accessToken;
     const next = await this.refresh(state.accessToken);
-    return next === null && this.#isAnother(state) ? this.accessToken() : next;
+    return next === null && !this.#stillSignedIn(state.id) ? this.accessToken() : next;
   }
 
   /**
@@ -237,14 +239,9 @@ export class Session {
     const state = this.#state;
     if (!state.signedIn) return Promise.resolve(null);
     if (this.#refreshing?.id === state.id) return this.#refreshing.next;
-    const interrupt = new AbortController();
-    const next = this.#persistently(state.id, stale, interrupt.signal);
-    const refreshing = { id: state.id, next, interrupt };
-    this.#refreshing = refreshing;
-    const done = () => {
-      if (this.#refreshing === refreshing) this.#refreshing = undefined;
-    };
-    next.then(done, done);
+    const controller = new AbortController();
+    const next = this.#refreshWithRetries(state.id, stale, controller.signal).finally(() => (this.#refreshing = undefined));
+    this.#refreshing = { id: state.id, next, controller };
     return next;
   }
 
@@ -263,6 +260,16 @@ export class Session {
     return again;
   }
 
+  /**
+   * Is fetch for a GraphQL client's requests: says who keeps the refresh token, which changePassword brings as well, and lets the
+   * cookie through where the browser does.
+   */
+  readonly fetch: typeof globalThis.fetch = (input, init) => {
+    const headers = new Headers(init?.headers);
+    if (this.#mode !== "server") headers.set("Gatehouse-Session", this.#mode);
+    return this.#fetch(input, { ...init, headers, credentials: this.#mode === "cookie" ? "include" : "same-origin" });
+  };
+
   /** Sends a request with headers that have a credential of their own, or none. */
   askAs(request: GraphQLRequest, headers: Record<string, string>): Promise<Answer> {
     return this.#post(request, null, headers);
@@ -272,18 +279,17 @@ export class Session {
    * Is told that the server refused token, for the reason in the error's extensions. Returns another token to try with; null
    * where there is none, or somebody has signed in since: what one user has asked is not asked again as another.
    */
-  async refused(token: string, reason: string | undefined): Promise<string | null> {
+  async refused(token: string, reason: unknown): Promise<string | null> {
     if (reason !== "EXPIRED" && reason !== "INVALID" && reason !== "REVOKED") return null;
     const state = this.#read();
     if (!state.signedIn || !this.#tokens.includes(token)) return null;
     if (reason === "REVOKED") {
-      await this.#exclusively(async () => {
-        this.#read(); // another tab may be logging out
-        if (!this.#isAnother(state)) this.#set({ signedIn: false, because: "revoked" });
+      await this.#withLock(async () => {
+        if (this.#stillSignedIn(state.id)) this.#set({ signedIn: false, because: "revoked" }); // no other tab was logging out
       });
       return null;
     }
-    return state.accessToken !== token && !this.stale ? state.accessToken : this.refresh(token);
+    return this.refresh(token);
   }
 
   /**
@@ -291,15 +297,15 @@ export class Session {
    * also one that is under way.
    */
   async check(): Promise<void> {
-    await this.#exclusively(() => Promise.resolve(this.#read()));
+    await this.#withLock(() => Promise.resolve(this.#read()));
     if (this.#state.signedIn) await this.ask({ query: "{ me { id } }" });
   }
 
   // The server is asked while no other tab asks it, so that the cookie and what the tabs know are the same user's.
-  #enter(mutation: "register" | "login", input: object): Promise<UserError[]> {
-    return this.#exclusively(async () => {
-      const { tokens, userErrors } = await this.#send(mutation, input);
-      this.adopt(tokens);
+  #signIn(mutation: "register" | "login", input: object): Promise<UserError[]> {
+    return this.#withLock(async () => {
+      const { tokens, user, userErrors } = await this.#send(mutation, input, null);
+      this.adopt(tokens, user?.id);
       return userErrors;
     });
   }
@@ -308,46 +314,43 @@ export class Session {
    * Refreshes again where no answer came: within the grace period the same successor is handed out. Other tabs have their turns
    * in between: none of them waits for this one to give up.
    */
-  async #persistently(id: string, stale: string | null, interrupt: AbortSignal): Promise<string | null> {
+  async #refreshWithRetries(id: string, stale: string | null, signal: AbortSignal): Promise<string | null> {
     const began = performance.now();
-    for (let tried = 0; !interrupt.aborted; tried++) {
+    for (let tried = 0; !signal.aborted; tried++) {
       try {
-        return await this.#exclusively(() => this.#renew(id, stale, interrupt), interrupt);
+        await this.#withLock(() => this.#refreshOnce(id, stale, signal), signal);
+        const state = this.#state;
+        return state.signedIn && state.id === id ? state.accessToken : null;
       } catch (error) {
-        if (interrupt.aborted) break;
-        const least = retries[tried] ?? Infinity;
+        if (signal.aborted) break;
+        const least = retryDelays[tried] ?? Infinity;
         const wait = error instanceof Unreachable ? Math.max(least, error.retryAfter * 1000) : Infinity;
-        if (performance.now() - began + wait > retryable) throw error;
-        await pause(wait, interrupt);
+        if (performance.now() - began + wait > retryWindow) throw error;
+        await delay(wait, signal);
       }
     }
     return null;
   }
 
-  async #renew(id: string, stale: string | null, interrupt: AbortSignal): Promise<string | null> {
-    const state = this.#read(); // another tab may have been here before, while this one waited for its turn
-    if (!state.signedIn || state.id !== id || interrupt.aborted) return null;
-    if (state.accessToken !== stale && !this.stale) return state.accessToken;
-    const input = state.refreshToken ? { refreshToken: state.refreshToken } : {};
-    const { tokens } = await this.#send("refresh", input, { ...state, accessToken: null }, interrupt);
-    const now = this.#read();
-    if (this.#isAnother(state)) return null; // where there are no locks, another tab can have changed it meanwhile
-    if (tokens) {
-      this.#hold(tokens, id);
-      return tokens.accessToken;
-    }
-    if (now.signedIn && now.refreshToken !== state.refreshToken) return now.accessToken; // a tab without locks was faster
-    this.#set({ signedIn: false, because: "ended" });
-    return null;
+  async #refreshOnce(id: string, stale: string | null, signal: AbortSignal): Promise<void> {
+    const before = this.#stillSignedIn(id);
+    if (!before || (before.accessToken !== stale && !this.stale)) return; // another tab was here before
+    const { tokens, user } = await this.#send("refresh", credential(before), null, signal);
+    const now = this.#stillSignedIn(id);
+    if (!now || now.refreshToken !== before.refreshToken) return; // a tab without locks was faster: what it has is no older
+    if (!tokens) this.#set({ signedIn: false, because: "ended" });
+    else if (before.user && user?.id !== before.user) this.adopt(tokens, user?.id); // the cookie is another origin's, too
+    else this.#hold(tokens, id, user?.id);
   }
 
-  /** Sends one of the session's own mutations, for whoever is signed in. */
-  async #send(mutation: keyof typeof documents, input: object, as?: SignedIn, interrupt?: AbortSignal): Promise<Payload> {
+  /** Sends one of the session's own mutations. */
+  async #send(mutation: keyof typeof documents, input: object, token: string | null, signal?: AbortSignal): Promise<Payload> {
     // Whatever the server would do for a page that says nothing: a refresh token that the page has is in no cookie.
-    const headers: Record<string, string> = this.#mode === "server" && as?.refreshToken ? { "Gatehouse-Session": "bearer" } : {};
+    const own = this.#mode === "server" && "refreshToken" in input;
+    const headers: Record<string, string> = own ? { "Gatehouse-Session": "bearer" } : {};
     const request = { query: documents[mutation], variables: { input } };
-    const post = (signal: AbortSignal) => this.#post(request, as?.accessToken ?? null, headers, signal);
-    return payloadOf(await patiently(post, interrupt), mutation);
+    const answer = await withTimeout((limited) => this.#post(request, token, headers, limited), signal);
+    return payloadOf(answer, mutation);
   }
 
   async #post(
@@ -359,13 +362,11 @@ export class Session {
     let response: Response;
     let text: string;
     try {
-      response = await this.#fetch(this.#endpoint, {
+      response = await this.fetch(this.#endpoint, {
         method: "POST",
-        credentials: this.#mode === "cookie" ? "include" : "same-origin",
         headers: {
           Accept: "application/graphql-response+json, application/json;q=0.9",
           "Content-Type": "application/json",
-          ...(this.#mode === "server" ? {} : { "Gatehouse-Session": this.#mode }),
           ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
           ...headers,
         },
@@ -383,19 +384,19 @@ export class Session {
   }
 
   /** Does the work while no other tab does any. Throws where its turn does not come in time, or is no longer wanted. */
-  #exclusively<T>(work: () => Promise<T>, interrupt?: AbortSignal): Promise<T> {
+  #withLock<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const locks = this.#locks;
+    if (!locks) return (this.#last = this.#last.then(work, work));
     return new Promise((resolve, reject) => {
-      const turn = () => work().then(resolve, reject);
-      const settled = () => turn().then(() => pause(settling));
-      if (!locks) this.#last = this.#last.then(turn);
-      else patiently((signal) => locks.request(key, { signal }, settled), interrupt).catch(reject);
+      const turn = () => work().then(resolve, reject).then(() => delay(storageDelay));
+      withTimeout((limited) => locks.request(key, { signal: limited }, turn), signal).catch(reject);
     });
   }
 
-  /** Whether somebody else is signed in than before, or nobody. */
-  #isAnother(before: SignedIn): boolean {
-    return !this.#state.signedIn || this.#state.id !== before.id;
+  /** What the tabs share, where the one with that id is still who is signed in. */
+  #stillSignedIn(id: string): SignedIn | undefined {
+    const state = this.#read();
+    return state.signedIn && state.id === id ? state : undefined;
   }
 
   /** Takes over what the tabs share. Of a session in a cookie that is only which it is: each tab has its own access token. */
@@ -408,9 +409,8 @@ export class Session {
     return this.#state;
   }
 
-  #hold({ accessToken, expiresIn, refreshToken }: Tokens, id: string): void {
-    const expiresAt = Date.now() + expiresIn * 1000;
-    this.#set({ signedIn: true, id, accessToken, refreshToken: this.#mode === "cookie" ? null : refreshToken, expiresAt });
+  #hold({ accessToken, expiresIn, refreshToken }: Tokens, id: string, user: string | undefined): void {
+    this.#set({ signedIn: true, id, user, accessToken, refreshToken, expiresAt: Date.now() + expiresIn * 1000 });
   }
 
   #set(state: State): void {
@@ -432,7 +432,7 @@ export class Session {
     if (!state.signedIn || !before.signedIn || before.id !== state.id) this.#tokens = [];
     if (state.signedIn) {
       this.#ends = performance.now() + state.expiresAt - Date.now();
-      if (state.accessToken !== null) this.#tokens = [...this.#tokens, state.accessToken].slice(-remembered);
+      if (state.accessToken !== null) this.#tokens = [...this.#tokens, state.accessToken].slice(-tokensKept);
     }
     this.#schedule();
     for (const listener of this.#listeners) listener();
@@ -462,15 +462,21 @@ export class Session {
 
 type SignedIn = State & { signedIn: true };
 
-type Shelf = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 interface Payload {
-  tokens: Tokens | null;
+  tokens?: Tokens | null;
+  user?: { id: string } | null;
   userErrors: UserError[];
 }
 
+/** What tells the server which session is meant; nothing where the browser adds a cookie that does. */
+function credential({ refreshToken }: SignedIn): { refreshToken?: string } {
+  return refreshToken ? { refreshToken } : {};
+}
+
 /** Returns why the answer was denied for want of a good access token; undefined where it was not. */
-export function denial(answer: Answer): string | undefined {
+function denial(answer: Answer): string | undefined {
   return answer.errors?.find((error) => error.extensions?.code === "UNAUTHENTICATED")?.extensions?.reason;
 }
 
@@ -481,7 +487,7 @@ function payloadOf(answer: Answer, mutation: string): Payload {
   const message = error?.message ?? `The server did not say what came of ${mutation}.`;
   const { code, retryAfter } = error?.extensions ?? {};
   // The cookie has gone, and there is no access token any more: nothing that could be ended.
-  if (mutation === "logout" && code === "UNAUTHENTICATED") return { tokens: null, userErrors: [{ code, message }] };
+  if (mutation === "logout" && code === "UNAUTHENTICATED") return { userErrors: [{ code, message }] };
   throw code === "SERVICE_UNAVAILABLE" ? new Unreachable(message, retryAfter) : new Error(message);
 }
 
@@ -496,22 +502,22 @@ function answerIn(text: string): Answer | undefined {
   return undefined;
 }
 
-/** Does the work until it is interrupted, or takes too long. */
-async function patiently<T>(work: (signal: AbortSignal) => Promise<T>, interrupt?: AbortSignal): Promise<T> {
+/** Does the work until signal is aborted, or it takes too long. */
+async function withTimeout<T>(work: (limited: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(new Unreachable("The server cannot be reached: it takes too long.")), patience);
+  const timer = setTimeout(() => limit.abort(new Unreachable("The server cannot be reached: it takes too long.")), timeout);
   try {
-    return await work(interrupt ? AbortSignal.any([interrupt, limit.signal]) : limit.signal);
+    return await work(signal ? AbortSignal.any([signal, limit.signal]) : limit.signal);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Waits that many ms, or until interrupted. */
-function pause(ms: number, interrupt?: AbortSignal): Promise<void> {
+/** Waits that many ms, or until signal is aborted. */
+function delay(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
-    interrupt?.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    signal?.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
   });
 }
 
@@ -525,7 +531,7 @@ function shared(): Storage | undefined {
 }
 
 /** Stands in where tabs share nothing: a session of this tab alone, until it is loaded anew. */
-function memory(): Shelf {
+function memory(): Store {
   let item: string | null = null;
   return { getItem: () => item, setItem: (_, value) => void (item = value), removeItem: () => void (item = null) };
 }

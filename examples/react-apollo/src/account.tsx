@@ -4,12 +4,12 @@ import type { UserError } from "../../../web/session/session.ts";
 import { MeDocument } from "./gql/graphql.ts";
 import { session } from "./session.ts";
 
-export function Account({ onUnreachable }: { onUnreachable: () => void }) {
+export function Account({ onLogOut }: { onLogOut: () => void }) {
   const { data } = useQuery(MeDocument);
   return (
     <header>
       {data?.me && <h2>Signed in as {data.me.email}</h2>}
-      <button type="button" onClick={() => session.logout().catch(onUnreachable)}>
+      <button type="button" onClick={onLogOut}>
         Log out
       </button>
     </header>

@@ -10,12 +10,24 @@ import { Sessions } from "./sessions.tsx";
 
 export function App() {
   const state = useSyncExternalStore(session.subscribe, () => session.state);
+  const [untold, setUntold] = useState(false);
+  // A page that keeps its tokens itself is logged out all the same, and says so until somebody logs in.
+  useEffect(() => {
+    if (state.signedIn) setUntold(false);
+  }, [state.signedIn]);
+
+  function logOut() {
+    setUntold(false);
+    session.logout().catch(() => setUntold(true));
+  }
+
   return (
     <main>
       <h1>Gatehouse with Apollo Client</h1>
       {/* Stays there whoever is signed in: what is read out is a change, not what is new on the page. */}
       <p role="status">{state.signedIn ? "" : endings[state.because]}</p>
-      {state.signedIn ? <SignedIn key={state.id} /> : <SignedOut />}
+      {untold && <p role="alert">The server could not be told to end your session.</p>}
+      {state.signedIn ? <SignedIn key={state.id} onLogOut={logOut} /> : <SignedOut />}
     </main>
   );
 }
@@ -27,7 +39,7 @@ const endings: Record<Ending, string> = {
   ended: "Your session has ended.",
 };
 
-function SignedIn() {
+function SignedIn({ onLogOut }: { onLogOut: () => void }) {
   const [reachable, setReachable] = useState(true);
   const [status, setStatus] = useState<SocketStatus>("connecting");
   const [client] = useState(() => createClient(setReachable, setStatus));
@@ -40,7 +52,7 @@ function SignedIn() {
 
   return (
     <ApolloProvider client={client}>
-      <Account onUnreachable={() => setReachable(false)} />
+      <Account onLogOut={onLogOut} />
       {!reachable && <Unreachable onRetry={askAgain} />}
       <Sessions />
       <Events status={status} />

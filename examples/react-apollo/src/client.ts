@@ -21,7 +21,7 @@ export function createClient(onAnswer: (answered: boolean) => void, onSocket: (s
     link: ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
       ApolloLink.from([again, subscriptions(onSocket)]),
-      ApolloLink.from([reachability, refusals, authorization, new HttpLink({ uri: endpoint })]),
+      ApolloLink.from([reachability, refusals, authorization, new HttpLink({ uri: endpoint, fetch: session.fetch })]),
     ),
   });
 }
@@ -31,7 +31,7 @@ const refusals = new ErrorLink(({ error, operation, forward }) => {
   const { token } = operation.getContext();
   const refusal = CombinedGraphQLErrors.is(error) && error.errors.find((e) => e.extensions?.code === "UNAUTHENTICATED");
   if (!token || !refusal) return;
-  return from(session.refused(token, refusal.extensions?.reason as string | undefined)).pipe(
+  return from(session.refused(token, refusal.extensions?.reason)).pipe(
     switchMap((next) => (next ? forward(operation) : throwError(() => error))),
   );
 });
@@ -48,7 +48,10 @@ function subscriptions(onSocket: (status: SocketStatus) => void): ApolloLink {
   let unanswered: ReturnType<typeof setTimeout>;
   const socket = createSocket({
     url: endpoint.replace(/^http/, "ws"),
-    connectionParams: async () => ({ Authorization: `Bearer ${await session.accessToken()}` }),
+    connectionParams: async () => {
+      const token = await session.accessToken();
+      return token ? { Authorization: `Bearer ${token}` } : {};
+    },
     // A page may be left open for days: it comes back whenever the server does, and waits longer each time that it does not.
     shouldRetry: () => true,
     retryAttempts: Infinity,
@@ -61,10 +64,14 @@ function subscriptions(onSocket: (status: SocketStatus) => void): ApolloLink {
         onSocket("offline");
         clearTimeout(unanswered);
         // Closed for its token. Why, expired or revoked, the session learns by asking.
-        if ([4401, 4403].includes((event as CloseEvent).code)) session.check().catch(() => undefined);
+        if (event instanceof CloseEvent && [4401, 4403].includes(event.code)) session.check().catch(() => undefined);
       },
-      ping: (received) => received || (unanswered = setTimeout(() => socket.terminate(), 5000)),
-      pong: (received) => received && clearTimeout(unanswered),
+      ping: (received) => {
+        if (!received) unanswered = setTimeout(() => socket.terminate(), 5000);
+      },
+      pong: (received) => {
+        if (received) clearTimeout(unanswered);
+      },
     },
   });
   return new GraphQLWsLink(socket);

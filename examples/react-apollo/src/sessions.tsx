@@ -3,7 +3,8 @@ import { RevokeSessionDocument, SessionsDocument } from "./gql/graphql.ts";
 
 export function Sessions() {
   const { data, refetch } = useQuery(SessionsDocument, { variables: { first: 100 } });
-  const [revoke] = useMutation(RevokeSessionDocument, { refetchQueries: [SessionsDocument] });
+  const [revoke, { data: revoked, error, loading }] = useMutation(RevokeSessionDocument, { refetchQueries: [SessionsDocument] });
+  const problem = error ?? revoked?.revokeSession.userErrors[0];
   return (
     <section aria-label="Sessions">
       <h3>Sessions</h3>
@@ -19,13 +20,15 @@ export function Sessions() {
             <button
               type="button"
               aria-label={`Revoke ${device}`}
-              onClick={() => void revoke({ variables: { input: { sessionId: id } } }).catch(() => undefined)}
+              disabled={loading}
+              onClick={() => void revoke({ variables: { input: { sessionId: id } } })}
             >
               Revoke
             </button>
           </li>
         ))}
       </ul>
+      {problem && <p role="alert">The session could not be revoked. {problem.message}</p>}
       <button type="button" onClick={() => void refetch()}>
         Show again
       </button>

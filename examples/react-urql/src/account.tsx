@@ -6,15 +6,15 @@ import { session } from "./session.ts";
 
 interface AccountProps {
   requestPolicy: RequestPolicy;
-  onUnreachable: () => void;
+  onLogOut: () => void;
 }
 
-export function Account({ requestPolicy, onUnreachable }: AccountProps) {
+export function Account({ requestPolicy, onLogOut }: AccountProps) {
   const [{ data }] = useQuery({ query: MeDocument, requestPolicy });
   return (
     <header>
       {data?.me && <h2>Signed in as {data.me.email}</h2>}
-      <button type="button" onClick={() => session.logout().catch(onUnreachable)}>
+      <button type="button" onClick={onLogOut}>
         Log out
       </button>
     </header>

@@ -1,4 +1,4 @@
-import { useState, useSyncExternalStore } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 import { Provider, type RequestPolicy } from "urql";
 import type { Ending } from "../../../web/session/session.ts";
 import { Account, SignedOut } from "./account.tsx";
@@ -10,12 +10,24 @@ import { Sessions } from "./sessions.tsx";
 
 export function App() {
   const state = useSyncExternalStore(session.subscribe, () => session.state);
+  const [untold, setUntold] = useState(false);
+  // A page that keeps its tokens itself is logged out all the same, and says so until somebody logs in.
+  useEffect(() => {
+    if (state.signedIn) setUntold(false);
+  }, [state.signedIn]);
+
+  function logOut() {
+    setUntold(false);
+    session.logout().catch(() => setUntold(true));
+  }
+
   return (
     <main>
       <h1>Gatehouse with urql</h1>
       {/* Stays there whoever is signed in: what is read out is a change, not what is new on the page. */}
       <p role="status">{state.signedIn ? "" : endings[state.because]}</p>
-      {state.signedIn ? <SignedIn key={state.id} /> : <SignedOut />}
+      {untold && <p role="alert">The server could not be told to end your session.</p>}
+      {state.signedIn ? <SignedIn key={state.id} onLogOut={logOut} /> : <SignedOut />}
     </main>
   );
 }
@@ -27,7 +39,7 @@ const endings: Record<Ending, string> = {
   ended: "Your session has ended.",
 };
 
-function SignedIn() {
+function SignedIn({ onLogOut }: { onLogOut: () => void }) {
   const [reachable, setReachable] = useState(true);
   const [status, setStatus] = useState<SocketStatus>("connecting");
   const [client] = useState(() =>
@@ -40,7 +52,7 @@ function SignedIn() {
   const requestPolicy: RequestPolicy = reachable ? "cache-and-network" : "cache-only";
   return (
     <Provider value={client}>
-      <Account requestPolicy={requestPolicy} onUnreachable={() => setReachable(false)} />
+      <Account requestPolicy={requestPolicy} onLogOut={onLogOut} />
       {!reachable && <Unreachable onRetry={() => setReachable(true)} />}
       <Sessions requestPolicy={requestPolicy} />
       <Events requestPolicy={requestPolicy} status={status} />

@@ -11,6 +11,7 @@ export function createClient(onAnswer: (answered: boolean) => void, onSocket: (s
   const reachability = mapExchange({ onResult: ({ error }) => onAnswer(!error?.networkError) });
   return new Client({
     url: endpoint,
+    fetch: session.fetch,
     preferGetMethod: false, // URLs end up in the logs of proxies
     // Subscriptions take another way before authorization: a socket is given its token when it connects.
     exchanges: [cacheExchange, subscriptions(onSocket), reachability, authorization, fetchExchange],
@@ -19,7 +20,7 @@ export function createClient(onAnswer: (answered: boolean) => void, onSocket: (s
 
 // A token that has ended or is refused is renewed once, however many operations need it. Those refused are then sent once more.
 const authorization = authExchange(async ({ appendHeaders }) => {
-  let refused: [token: string, reason: string] | undefined;
+  let refused: [token: string, reason: unknown] | undefined;
   return {
     addAuthToOperation(operation) {
       const token = session.state.signedIn && session.state.accessToken;
@@ -29,7 +30,7 @@ const authorization = authExchange(async ({ appendHeaders }) => {
     willAuthError: () => session.stale,
     didAuthError({ graphQLErrors }, { context }) {
       const refusal = graphQLErrors.find(({ extensions }) => extensions.code === "UNAUTHENTICATED");
-      if (refusal) refused = [context.token, String(refusal.extensions.reason)];
+      if (refusal) refused = [context.token, refusal.extensions.reason];
       return refusal !== undefined;
     },
     async refreshAuth() {
@@ -44,7 +45,10 @@ function subscriptions(onSocket: (status: SocketStatus) => void): Exchange {
   let unanswered: ReturnType<typeof setTimeout>;
   const socket = createSocket({
     url: endpoint.replace(/^http/, "ws"),
-    connectionParams: async () => ({ Authorization: `Bearer ${await session.accessToken()}` }),
+    connectionParams: async () => {
+      const token = await session.accessToken();
+      return token ? { Authorization: `Bearer ${token}` } : {};
+    },
     // A page may be left open for days: it comes back whenever the server does, and waits longer each time that it does not.
     shouldRetry: () => true,
     retryAttempts: Infinity,
@@ -57,10 +61,14 @@ function subscriptions(onSocket: (status: SocketStatus) => void): Exchange {
         onSocket("offline");
         clearTimeout(unanswered);
         // Closed for its token. Why, expired or revoked, the session learns by asking.
-        if ([4401, 4403].includes((event as CloseEvent).code)) session.check().catch(() => undefined);
+        if (event instanceof CloseEvent && [4401, 4403].includes(event.code)) session.check().catch(() => undefined);
       },
-      ping: (received) => received || (unanswered = setTimeout(() => socket.terminate(), 5000)),
-      pong: (received) => received && clearTimeout(unanswered),
+      ping: (received) => {
+        if (!received) unanswered = setTimeout(() => socket.terminate(), 5000);
+      },
+      pong: (received) => {
+        if (received) clearTimeout(unanswered);
+      },
     },
   });
   return subscriptionExchange({

@@ -30,9 +30,13 @@ function AccountIcon() {
 function Account({ session }: { session: Session }) {
   const state = useSyncExternalStore(session.subscribe, () => session.state);
   const [said, setSaid] = useState("");
+  const [problem, setProblem] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
   const panel = useKeptFocus(session, state.signedIn, heading);
-  useEffect(() => setSaid(""), [state.signedIn]);
+  useEffect(() => {
+    setSaid("");
+    if (state.signedIn) setProblem(""); // whoever has logged out still has to know
+  }, [state.signedIn]);
   const ended = !state.signedIn && (state.because === "revoked" || state.because === "ended");
   return (
     <section className="account" aria-label="Account" ref={panel}>
@@ -43,8 +47,11 @@ function Account({ session }: { session: Session }) {
       <p role="status" className={ended ? "warning" : ""}>
         {state.signedIn ? said || "Signed in." : endings[state.because]}
       </p>
+      <p role="alert" className="mistakes">
+        {problem}
+      </p>
       {state.signedIn ? (
-        <SignedIn key={state.id} session={session} state={state} say={setSaid} />
+        <SignedIn key={state.id} session={session} state={state} say={setSaid} complain={setProblem} />
       ) : (
         <SignedOut session={session} />
       )}
@@ -142,29 +149,37 @@ function Mistakes({ errors }: { errors: UserError[] }) {
   );
 }
 
-function SignedIn({ session, state, say }: { session: Session; state: State & { signedIn: true }; say: (text: string) => void }) {
-  const [problem, setProblem] = useState("");
-  const attempt = (work: () => Promise<unknown>) => {
-    setProblem("");
-    work().catch((error: unknown) => setProblem(error instanceof Error ? error.message : String(error)));
+interface SignedInProps {
+  session: Session;
+  state: State & { signedIn: true };
+  say: (text: string) => void;
+  complain: (text: string) => void;
+}
+
+function SignedIn({ session, state, say, complain }: SignedInProps) {
+  const attempt = (work: Promise<unknown>, failure: string) => {
+    complain("");
+    work.catch((error: unknown) => complain(`${failure} ${error instanceof Error ? error.message : String(error)}`));
   };
+  const logOut = (everywhere: boolean) =>
+    attempt(session.logout(everywhere), "The server could not be told to end the session.");
   return (
     <>
       <Life state={state} />
       <div className="actions">
-        <button type="button" onClick={() => attempt(() => session.refresh(state.accessToken))}>
+        <button
+          type="button"
+          onClick={() => attempt(session.refresh(state.accessToken), "The token could not be refreshed.")}
+        >
           Refresh now
         </button>
-        <button type="button" onClick={() => attempt(() => session.logout())}>
+        <button type="button" onClick={() => logOut(false)}>
           Log out
         </button>
-        <button type="button" onClick={() => attempt(() => session.logout(true))}>
+        <button type="button" onClick={() => logOut(true)}>
           Log out everywhere
         </button>
       </div>
-      <p role="alert" className="mistakes">
-        {problem}
-      </p>
       <Sessions session={session} token={state.accessToken} attempt={attempt} say={say} />
       <Claims token={state.accessToken} />
     </>
@@ -204,7 +219,7 @@ const seen = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle:
 interface SessionsProps {
   session: Session;
   token: string | null;
-  attempt: (work: () => Promise<unknown>) => void;
+  attempt: (work: Promise<unknown>, failure: string) => void;
   say: (text: string) => void;
 }
 
@@ -259,7 +274,11 @@ function Sessions({ session, token, attempt, say }: SessionsProps) {
                 {one.ipAddress ?? "address not known"}, last seen {seen.format(new Date(one.lastSeenAt))}
               </small>
             </span>
-            <button type="button" aria-label={`Revoke ${one.device}`} onClick={() => attempt(() => revoke(one))}>
+            <button
+              type="button"
+              aria-label={`Revoke ${one.device}`}
+              onClick={() => attempt(revoke(one), "The session could not be revoked.")}
+            >
               Revoke
             </button>
           </li>

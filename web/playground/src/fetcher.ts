@@ -22,10 +22,15 @@ export function fetcherFor(session: Session): Fetcher {
     if (options?.documentAST && getOperationAST(options.documentAST, request.operationName)?.operation === "subscription") {
       return (own === undefined ? socket : connect({ Authorization: own })).iterate(request as never) as never;
     }
-    const answer = await (own !== undefined ? session.askAs(request, headers) : session.ask(request, headers));
+    const answer = await (own !== undefined ? session.askAs(request, headers) : session.ask(request, headers)).catch(unanswered);
     adopt(session, answer);
     return answer as never;
   };
+}
+
+/** What the result pane shows where there is no answer: GraphiQL would show where in the program that came to light, too. */
+function unanswered(error: unknown): Answer {
+  return { errors: [{ message: error instanceof Error ? error.message : String(error) }] };
 }
 
 /** Makes a client for subscriptions; it connects with the first and for as long as there is one. */
@@ -41,7 +46,7 @@ function connect(connectionParams: ClientOptions["connectionParams"], onRefused?
     on: {
       // The token has ended, or the session: an ordinary request is told which.
       closed: (event) => {
-        if ([4401, 4403].includes((event as CloseEvent).code)) onRefused?.();
+        if (event instanceof CloseEvent && [4401, 4403].includes(event.code)) onRefused?.();
       },
     },
   });
