@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -90,15 +89,6 @@ func run(ctx context.Context, out io.Writer, stdin string, args []string) (code 
 	})
 }
 
-// freeAddress returns where nobody listens: what a server says of itself is its issuer, which need not be where it is.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	must(t, listener.Close())
-	return listener.Addr().String()
-}
-
 // gatehouse is a running server.
 type gatehouse struct{ url string }
 
@@ -107,9 +97,8 @@ func (s settings) start(t *testing.T, flags ...string) *gatehouse {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	out, ended := new(output), make(chan struct{})
-	addr := freeAddress(t)
 	args := append([]string{
-		"serve", "--addr=" + addr, "--log-format=json", "--log-level=debug", "--database-url=" + s.database, "--secret=" + s.secret,
+		"serve", "--addr=127.0.0.1:0", "--log-format=json", "--log-level=debug", "--database-url=" + s.database, "--secret=" + s.secret,
 	}, flags...)
 	go func() {
 		defer close(ended)
@@ -130,8 +119,11 @@ func (s settings) start(t *testing.T, flags ...string) *gatehouse {
 			t.FailNow()
 		default:
 		}
-		if strings.Contains(out.String(), "Gatehouse is ready") {
-			return &gatehouse{"http://" + addr}
+		for line := range strings.Lines(out.String()) {
+			var said struct{ Address string }
+			if json.Unmarshal([]byte(line), &said) == nil && said.Address != "" {
+				return &gatehouse{"http://" + said.Address}
+			}
 		}
 	}
 	t.Fatalf("gatehouse does not listen:\n%s", out)

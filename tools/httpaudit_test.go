@@ -3,7 +3,6 @@ package tools_test
 import (
 	"bufio"
 	"encoding/json"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,8 +74,7 @@ func TestPersistedQueryClients(t *testing.T) {
 	}
 
 	production := func(manifests string) string {
-		address := freeAddress(t)
-		return start(t, binary, "MODE=production", "ADDR="+address, "ISSUER=http://"+address, "TRUSTED_DOCUMENTS="+manifests)
+		return start(t, binary, "MODE=production", "ISSUER=https://auth.example.com", "TRUSTED_DOCUMENTS="+manifests)
 	}
 	trusted := production(manifests)
 	for _, method := range []string{"POST", "GET"} {
@@ -117,19 +115,6 @@ func TestPartialSuccess(t *testing.T) {
 	}
 }
 
-// freeAddress returns an address that nobody listens on: in production a server is told where it is.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return listener.Addr().String()
-}
-
 func write(t *testing.T, name string, value any) {
 	t.Helper()
 	content, err := json.Marshal(value)
@@ -166,7 +151,7 @@ func build(t *testing.T) string {
 }
 
 // start starts the server on a database of its own, with more settings as environment variables, for as long as the test runs. It
-// returns its address.
+// returns its URL.
 func start(t *testing.T, binary string, settings ...string) string {
 	t.Helper()
 	server := exec.CommandContext(t.Context(), binary)
@@ -183,13 +168,13 @@ func start(t *testing.T, binary string, settings ...string) string {
 		t.Fatal(err)
 	}
 	var said strings.Builder
-	var ready struct{ URL string }
+	var ready struct{ Address string }
 	lines := bufio.NewScanner(stderr)
-	for ready.URL == "" && lines.Scan() {
+	for ready.Address == "" && lines.Scan() {
 		said.WriteString(lines.Text() + "\n")
 		_ = json.Unmarshal(lines.Bytes(), &ready) // a line that is no JSON is what the test shows where it fails
 	}
-	if ready.URL == "" {
+	if ready.Address == "" {
 		t.Fatalf("the server did not start:\n%s", said.String())
 	}
 	drained := make(chan struct{})
@@ -202,5 +187,5 @@ func start(t *testing.T, binary string, settings ...string) string {
 		<-drained
 		_ = server.Wait() // a test that has failed says so itself; that one cut it off says nothing
 	})
-	return ready.URL
+	return "http://" + ready.Address
 }

@@ -143,7 +143,15 @@ type live struct {
 func newLive(t testing.TB, cfg gqlhttp.LiveConfig) *live {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	t.Cleanup(func() {
+		var left error
+		for range 40 { // each looks for half a second
+			if left = goleak.Find(before); left == nil {
+				return
+			}
+		}
+		t.Error(left)
+	})
 	l := &live{
 		source: &source{listeners: map[chan int]bool{}}, sessions: &sessions{ending: map[string][]context.CancelCauseFunc{}},
 		logged: new(log),

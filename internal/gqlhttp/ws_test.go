@@ -312,14 +312,16 @@ func TestSlowConsumer(t *testing.T) {
 // TestKeepalive: a client that is there answers pings without knowing; one that is not is let go.
 func TestKeepalive(t *testing.T) {
 	l := newLive(t, gqlhttp.LiveConfig{Keepalive: 20 * time.Millisecond, Patience: 2 * time.Second})
-	gone := l.greet(t, "ann") // reads nothing more, so it answers no ping
 	there := l.greet(t, "bob")
-	there.send(ask("1", `subscription { pulse }`))
-	gone.send(ask("1", `subscription { pulse }`))
-	eventually(t, "both listen", func() bool { return l.source.listening() == 2 })
-	message := make(chan string)
+	message := make(chan string, 1)
 	go func() { text, _ := there.next(); message <- text }()
-	eventually(t, "one is let go", func() bool { return l.source.listening() == 1 })
+	there.send(ask("1", `subscription { pulse }`))
+	gone := l.dial(t) // reads nothing, so it answers no ping
+	gone.send(hello("ann"))
+	gone.send(ask("1", `subscription { pulse }`))
+	eventually(t, "one is let go", func() bool {
+		return strings.Contains(l.logged.String(), "type=subscription") && l.source.listening() == 1
+	})
 	l.source.tick(1)
 	if text := <-message; !strings.Contains(text, `"next"`) {
 		t.Errorf("got %q", text)

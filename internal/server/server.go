@@ -296,7 +296,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener) (err error) {
 	httpServer := web.Server(s.handler, s.logger)
 	served := make(chan error, 1)
 	go func() { served <- httpServer.Serve(listener) }()
-	s.logger.InfoContext(ctx, "Gatehouse is ready", "url", s.url, "mode", s.mode)
+	s.logger.InfoContext(ctx, "Gatehouse is ready", "url", s.url, "address", listener.Addr().String(), "mode", s.mode)
 
 	select {
 	case err := <-served:

@@ -20,9 +20,11 @@ func TestClockIsTheDatabases(t *testing.T) {
 	}
 	measure := func() {
 		t.Helper()
-		for _, clock := range clocks {
-			if err := clock.Measure(t.Context(), db); err != nil {
-				t.Fatal(err)
+		for range 20 { // a clock goes by the quickest answer: on a busy machine one alone may be slow
+			for _, clock := range clocks {
+				if err := clock.Measure(t.Context(), db); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}

@@ -39,6 +39,23 @@ func expectUnavailable(t *testing.T, name string, limit time.Duration, call func
 	}
 }
 
+// expectWorks runs a call that must succeed. What the time limit ended is tried again: the machine is busy then, and nothing is
+// broken.
+func expectWorks(t *testing.T, name string, call func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		start := time.Now()
+		err := call()
+		if err == nil {
+			return
+		}
+		if time.Since(start) < short/2 || start.After(deadline) {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+	}
+}
+
 func TestEveryStatementHasADeadline(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{storetest.SQLite, storetest.Postgres} {
@@ -82,9 +99,7 @@ func TestEveryStatementHasADeadline(t *testing.T) {
 					return db.QueryRow(ctx, "SELECT 1").Scan(new(int))
 				})
 			})
-			if err := db.Ping(ctx); err != nil {
-				t.Errorf("afterwards: %v", err)
-			}
+			expectWorks(t, "afterwards", func() error { return db.Ping(ctx) })
 		})
 	}
 }
@@ -99,7 +114,7 @@ func TestWaitingForAConnectionHasADeadline(t *testing.T) {
 				url += "&pool_max_conns=3"
 				conns = 3
 			}
-			db := reopen(t, url, 2*time.Second)
+			db := reopen(t, url, patience)
 			withNotes(t, db)
 			var holding, all sync.WaitGroup
 			release := make(chan struct{})
@@ -181,18 +196,17 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 	ctx := t.Context()
 	line, address := newLine(t, server.URL())
 	db := reopen(t, address, short)
-	if err := db.Migrate(ctx); err != nil {
+	patient := reopen(t, server.URL(), patience)
+	if err := patient.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	withNotes(t, db)
+	withNotes(t, patient)
 	hints := db.Listen(ctx, "nothing")
 	await(t, hints, "beginning to listen")
 	works := func(when string) {
 		t.Helper()
 		for name, call := range calls(ctx, db) {
-			if err := call(); err != nil {
-				t.Errorf("%s, %s: %v", when, name, err)
-			}
+			expectWorks(t, when+", "+name, call)
 		}
 	}
 	works("at first")
@@ -251,7 +265,5 @@ func TestNoMoreConnectionsIsUnavailable(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if err := db.Ping(t.Context()); err != nil {
-		t.Errorf("afterwards: %v", err)
-	}
+	expectWorks(t, "afterwards", func() error { return db.Ping(t.Context()) })
 }

@@ -245,6 +245,8 @@ func TestRotationsUnderLoad(t *testing.T) {
 			for _, s := range h.replicas {
 				eventually(t, "a replica hears of a new key", func() bool { return s.ring.InForce(rotation.Key.ID, h.clock.now()) })
 			}
+			goal := verified.Load() + 10
+			eventually(t, "tokens are verified meanwhile", func() bool { return verified.Load() >= goal })
 			for end := rotation.Key.SignsAt.Add(ttl + leeway); h.clock.now().Before(end); time.Sleep(time.Millisecond) {
 				h.clock.advance(step)
 			}
@@ -259,9 +261,6 @@ func TestRotationsUnderLoad(t *testing.T) {
 		close(over)
 		working.Wait()
 		t.Logf("%d rotations, %d tokens verified meanwhile", done.Load(), verified.Load())
-		if verified.Load() < int64(10*rotations) {
-			t.Error("that was no load")
-		}
 	})
 }
 

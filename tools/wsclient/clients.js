@@ -43,7 +43,7 @@ const distinct = (events) => events.filter((event, i) => event !== events[i - 1]
 const dispose = async (client) => { try { await client.dispose(); } catch { /* it is in what was seen */ } };
 
 const report = {};
-const house = await House.build(process.argv[2], { ACCESS_TOKEN_TTL: '6s' });
+const house = await House.build(process.argv[2], { ACCESS_TOKEN_TTL: '8s' });
 
 // Events, over both, on one account.
 {
@@ -59,9 +59,9 @@ const house = await House.build(process.argv[2], { ACCESS_TOKEN_TTL: '6s' });
   await knock('ada@example.com', () => seen.events.length > 0 && streamed.length > 0);
   const other = await house.login('ada@example.com');
   await house.logout(other.accessToken);
-  await until(() => seen.events.includes('LOGGED_OUT'), 5000);
+  await until(() => seen.events.includes('LOGGED_OUT'), 20000);
   report.events = distinct(seen.events);
-  await until(() => streamed.includes('complete'), 10000);
+  await until(() => streamed.includes('complete'), 20000);
   report.streamed = distinct(streamed);
   await dispose(client);
   stream.dispose();
@@ -96,26 +96,27 @@ const house = await House.build(process.argv[2], { ACCESS_TOKEN_TTL: '6s' });
   const closed = seen.closed.length;
   const began = Date.now();
   await house.logout(tokens.accessToken);
-  await until(() => seen.closed.length > closed, 5000);
+  await until(() => seen.closed.length > closed, 20000);
   report.revoked = { code: seen.closed[closed]?.code, after: Date.now() - began };
   await until(() => seen.thrown !== null, 20000);
   report.revoked.thrown = seen.thrown;
   await dispose(client);
 }
 
-// A restart: all are sent away with one code, and come back one by one.
+// A restart, before which no token ends: all are sent away with one code, and come back one by one.
+await house.stop();
+house.settings.ACCESS_TOKEN_TTL = '10m';
+await house.start();
 {
   const { accessToken } = await house.register('zoe@example.com');
   const followers = Array.from({ length: 50 }, () => follow(house, () => accessToken));
-  await until(() => followers.every(({ seen }) => seen.connected.length === 1), 5000);
+  await until(() => followers.every(({ seen }) => seen.connected.length === 1), 20000);
   const stopped = await house.stop();
-  house.settings.ACCESS_TOKEN_TTL = '10m';
   await house.start();
-  const { accessToken: fresh } = await house.login('zoe@example.com');
-  const back = await until(() => followers.every(({ seen }) => seen.connected.length > 1 || seen.closed.at(-1).code === 4403), 20000);
-  const times = followers.map(({ seen }) => (seen.connected[1] ?? seen.closed.at(-1).at) - seen.closed[0].at);
+  const back = await until(() => followers.every(({ seen }) => seen.connected.length > 1), 20000);
+  const times = followers.map(({ seen }) => seen.connected[1] - seen.closed[0].at);
   report.restart = {
-    stopped, back, fresh: Boolean(fresh),
+    stopped, back,
     codes: [...new Set(followers.map(({ seen }) => seen.closed[0].code))],
     attempts: Math.max(...followers.map(({ seen }) => seen.closed.length)),
     soonest: Math.min(...times), latest: Math.max(...times),

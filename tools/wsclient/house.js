@@ -15,12 +15,21 @@ export async function until(holds, ms) {
   return holds();
 }
 
+/**
+ * Returns a port that nobody listens on. It is below those that systems give to outgoing connections: one of them could take it
+ * before the server listens, also between its end and its next start.
+ */
 async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const server = createServer();
+    const free = await new Promise((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /** A server on a database of its own, which can be stopped and started again at the same address. */

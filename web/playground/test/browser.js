@@ -44,11 +44,15 @@ async function open(context, origin = server.origin) {
 /** Runs the operation of the given starter tab, and waits for the answer to hold what is expected. */
 async function run(page, tab, expected) {
   await page.locator(".graphiql-tab-button").nth(tab).click();
-  const execute = page.locator(".graphiql-execute-button");
-  const sent = page.waitForRequest((request) => operation.test(request.postData() ?? ""), { timeout: 10_000 }).catch(() => null);
-  await execute.click();
-  // On a busy machine GraphiQL has lost a click that came while it was still taking in the tab.
-  if (!(await sent)) await execute.click();
+  const execute = page.getByRole("button", { name: /^Execute query/ }); // while something runs, it is one that stops that
+  let sent = false;
+  page.on("request", (request) => (sent ||= operation.test(request.postData() ?? "")));
+  // On a busy machine GraphiQL has lost a click that came while it was still taking in the tab: then nothing runs.
+  while (!sent) {
+    await execute.click();
+    await until(() => sent, 2000);
+    if (!sent) await execute.waitFor();
+  }
   await answered(page, expected);
 }
 
@@ -81,12 +85,15 @@ async function ask(query, input, token) {
   return (await fetch(`${server.origin}/graphql`, { method: "POST", headers, body })).json();
 }
 
+/** Waits until the panel says so: nobody being signed in is something else. */
+const signedIn = (page) => page.getByText("Signed in.", { exact: true }).waitFor();
+
 async function register(page, email) {
   await page.getByRole("button", { name: "I have no account yet" }).click();
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Password").fill(password);
   await page.getByRole("region", { name: "Account" }).getByRole("button", { name: "Register", exact: true }).click();
-  await page.getByText("Signed in.").waitFor();
+  await signedIn(page);
 }
 
 const me = 1;
@@ -141,7 +148,7 @@ test("the starter tabs walk through a session, which is shown as revoked at its 
   const { page } = await visit(t);
   await page.locator(".graphiql-execute-button").click(); // with nothing else done before
   await answered(page, '"accessToken"');
-  await page.getByText("Signed in.").waitFor();
+  await signedIn(page);
   await run(page, me, '"email": "joan@example.com"');
   await run(page, 2, '"userErrors": []');
   await run(page, me, '"email": "joan@example.com"');
@@ -164,7 +171,7 @@ test("anonymous, then signed in", async (t) => {
   await page.getByText("INVALID_CREDENTIALS").waitFor();
   await page.getByLabel("Password").fill(password);
   await page.keyboard.press("Enter");
-  await page.getByText("Signed in.").waitFor();
+  await signedIn(page);
   await run(page, me, '"email": "grace@example.com"');
 });
 
@@ -319,7 +326,7 @@ test("the keyboard is enough", async (t) => {
   await reach("Password");
   await page.keyboard.type(password);
   await page.keyboard.press("Enter");
-  await page.getByText("Signed in.").waitFor();
+  await signedIn(page);
   assert.equal((await focused()).name, "Account", "the form is gone, and with it the focus");
 
   await reach("Me");
@@ -382,7 +389,7 @@ test("where the server keeps sessions in cookies, the page has no refresh token"
   const second = await open(context, cookies.origin);
   await run(second, me, "joan@example.com");
   await page.reload();
-  await page.getByText("Signed in.").waitFor();
+  await signedIn(page);
   await run(page, me, "joan@example.com");
   await page.waitForTimeout(8500);
   const before = seen.refreshes;
@@ -454,7 +461,7 @@ test("pictures", { skip: !pictures }, async (t) => {
       await page.getByLabel("E-mail address or username").fill("joan@example.com");
       await page.getByLabel("Password").fill(password);
       await page.keyboard.press("Enter");
-      await page.getByText("Signed in.").waitFor();
+      await signedIn(page);
       await run(page, me, "joan@example.com").catch((error) => t.diagnostic(error.message));
       await page.screenshot({ path: join(pictures, `${colorScheme}-${width}-in.png`), fullPage: true });
     }

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -56,7 +57,7 @@ func expectGone(t *testing.T, where string) {
 	t.Helper()
 	folder := folderOf(t, where)
 	var failed error
-	for range 200 {
+	for range 1200 {
 		_, failed = os.Stat(folder)
 		if errors.Is(failed, fs.ErrNotExist) {
 			break
@@ -120,13 +121,23 @@ func TestServerThatDoesNotStartSaysWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	reason := []byte("max_connections")
 	_, err = settings.WriteString("max_connections = none\n")
 	if err := errors.Join(err, settings.Close()); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := c.Restart(ctx); err == nil || !strings.Contains(err.Error(), "max_connections") {
+	log := filepath.Join(folderOf(t, c.URL()), "log")
+	go func() { // nobody waits for it any longer than until it has said so
+		for ctx.Err() == nil {
+			if said, err := os.ReadFile(log); err == nil && bytes.Contains(said, reason) {
+				cancel()
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	if err := c.Restart(ctx); err == nil || !strings.Contains(err.Error(), string(reason)) {
 		t.Errorf("got %v", err)
 	}
 	if err := c.Stop(); err != nil {
