@@ -194,7 +194,7 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 		}
 	})
 	ctx := t.Context()
-	line, address := newLine(t, server.URL())
+	wire, address := storetest.NewWire(t, server.URL())
 	db := reopen(t, address, short)
 	patient := reopen(t, server.URL(), patience)
 	if err := patient.Migrate(ctx); err != nil {
@@ -229,8 +229,7 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 	works("after the restart")
 	await(t, hints, "after the restart")
 
-	// A server that hangs is worse than one that is gone: nothing refuses the connection.
-	line.silent.Lock()
+	wire.Silence()
 	for name, call := range calls(ctx, db) {
 		expectUnavailable(t, name+" while the server hangs", short, call)
 	}
@@ -238,7 +237,7 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 	if err := db.Notify(ctx, "news"); err != nil || time.Since(start) > slack {
 		t.Errorf("notifying while the server hangs: %v, %v", err, time.Since(start))
 	}
-	line.silent.Unlock()
+	wire.Resume()
 	works("after the hang")
 }
 
