@@ -22,7 +22,7 @@ const maxDepth = 32
 var (
 	errBatch     = malformed("Send one operation at a time: an array of them is not understood.")
 	errNotObject = malformed("The body must be a JSON object with the member \"query\".")
-	errNoQuery   = malformed("The parameter \"query\" is missing: it holds the GraphQL document.")
+	errNoQuery   = malformed("The parameter \"query\" is missing: it holds the GraphQL document, such as { __typename }.")
 	errTrailing  = malformed("The body must be a single JSON object: something follows it.")
 	errDeep      = malformed(fmt.Sprintf("The JSON is nested deeper than %d levels.", maxDepth))
 	errControl   = malformed("A string holds a control character. Tab, line feed and carriage return are the only ones allowed.")

@@ -30,7 +30,7 @@ const playgroundPage = "index.html"
 
 // missingPlayground says where the playground is when it is not in the binary.
 const missingPlayground = "The playground is not in this binary. To build it, install Node.js 20.19 or newer with npm, " +
-	"and start the server with: make run"
+	"and start the server with: make run; for a program of your own, run make playground and build it again"
 
 // playgroundPolicy lets the page load what is embedded here and ask this server, nothing else. There is no inline script. Monaco,
 // the editor inside GraphiQL, writes style elements while it runs, for which it knows no nonce; fonts and small pictures are

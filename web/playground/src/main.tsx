@@ -9,6 +9,7 @@ import { Editors } from "./editors.ts";
 import { fetcherFor } from "./fetcher.ts";
 import { Results } from "./narrow.ts";
 import { starters } from "./starters.ts";
+import { storage } from "./storage.ts";
 
 // Renewed when it is next needed, not before: people can watch a token end, and a page left open keeps no session alive.
 const session = new Session({ endpoint: "graphql", mode: "server", renewEarly: false });
@@ -18,11 +19,13 @@ if (!page) throw new Error("index.html has no element for the page");
 
 // GraphiQL shows the variables of the first tab only once somebody has been there.
 const [starter] = starters;
-const untouched = localStorage.getItem("graphiql:query") === null;
+const kept = storage();
+const untouched = kept.getItem("graphiql:query") === null;
 
 createRoot(page).render(
   <GraphiQL
     fetcher={fetcherFor(session)}
+    storage={kept}
     plugins={[account, HISTORY_PLUGIN]}
     visiblePlugin={account}
     defaultTabs={starters}

@@ -10,6 +10,7 @@ export const starters = [
   {
     query: `# 1. Register. The answer has tokens; the Account panel keeps them.
 # Every request from now on is sent with the access token.
+# EMAIL_TAKEN? You have been here before: log in with these variables in the Account panel.
 mutation Register($input: RegisterInput!) {
   register(input: $input) {
     user { id email }
