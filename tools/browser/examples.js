@@ -58,6 +58,66 @@ test("register, sessions, live events, log out", async (t) => {
   await signedIn(page, "ada@example.com");
 });
 
+test("what could not be done is said, and can be tried again", async (t) => {
+  const { server } = modes.bearer;
+  const { context, page } = await visit(t, modes.bearer, { expected: [cut] });
+  await register(page, "refused@example.com");
+  const elsewhere = async () => {
+    const { accessToken } = await server.house.login("refused@example.com");
+    await region(page, "Sessions").getByRole("button", { name: "Show again" }).click();
+    await unknown.waitFor();
+    return accessToken;
+  };
+  const unknown = items(page, "Sessions").filter({ hasNotText: "this one" });
+  const revoke = unknown.getByRole("button", { name: /^Revoke / });
+  const problem = region(page, "Sessions").getByRole("alert");
+
+  // The list is out of date: the session has ended meanwhile.
+  await server.house.ask("mutation { logout { endedSessions } }", await elsewhere());
+  await revoke.click();
+  await problem.filter({ hasText: "The session could not be revoked. You have no such session" }).waitFor();
+  await unknown.waitFor({ state: "detached" });
+
+  await elsewhere();
+  let failing = /mutation RevokeSession/;
+  await context.route(`${server.origin}/graphql`, (route) =>
+    failing.test(route.request().postData() ?? "") ? route.abort() : route.fallback(),
+  );
+  await revoke.click();
+  await problem.filter({ hasText: "The session could not be revoked. Failed to fetch" }).waitFor();
+  failing = /^$/;
+  await revoke.click();
+  await unknown.waitFor({ state: "detached" });
+  await problem.waitFor({ state: "detached" });
+});
+
+for (const mode of ["bearer", "cookie"]) {
+  test(`a logout of which the server hears nothing: ${mode}`, async (t) => {
+    const { server } = modes[mode];
+    const { context, page } = await visit(t, modes[mode], { expected: [cut] });
+    await register(page, "untold@example.com");
+    let failing = true;
+    await context.route(`${server.origin}/graphql`, (route) =>
+      failing && /mutation Logout/.test(route.request().postData() ?? "") ? route.abort() : route.fallback(),
+    );
+    const out = page.getByRole("button", { name: "Log out" });
+    const untold = page.getByRole("alert").filter({ hasText: "The server could not be told to end your session." });
+    await out.click();
+    await untold.waitFor();
+    if (mode === "bearer") {
+      // The page has forgotten its tokens, which is all it can do.
+      await page.getByText("You have logged out.").waitFor();
+      await enter(page, "Log in", "untold@example.com");
+      await untold.waitFor({ state: "detached" });
+    }
+    await signedIn(page, "untold@example.com");
+    failing = false;
+    await out.click();
+    await page.getByText("You have logged out.").waitFor();
+    await untold.waitFor({ state: "detached" });
+  });
+}
+
 test("somebody else finds nothing of who was there before", async (t) => {
   const { server } = modes.bearer;
   const { page, open } = await visit(t, modes.bearer);

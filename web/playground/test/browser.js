@@ -2,102 +2,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { after, before, test } from "node:test";
-import { launch, serve, until, watch } from "../../../tools/browser/chromium.js";
+import { test } from "node:test";
+import { serve, until, watch } from "../../../tools/browser/chromium.js";
+import {
+  answer, answered, answers, ask, binary, browser, login, me, open, password, register, run, server, signedIn, visit,
+} from "./page.js";
 
-const binary = process.env.GATEHOUSE ?? fileURLToPath(new URL("../../../gatehouse", import.meta.url));
-const password = "nine tulips by the canal";
 const pictures = process.env.SCREENSHOTS; // a folder to leave pictures in, for people to look at
-
-let browser;
-let server;
-
-before(async () => {
-  server = await serve(binary, { ACCESS_TOKEN_TTL: "8s" });
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-/** Opens the playground of a server; what it asks for and what it complains of is checked when the visit ends. */
-async function visit(t, { origin = server.origin, ...options } = {}) {
-  const { context, seen } = await watch(browser, [origin, origin.replace("http", "ws")], options);
-  t.after(async () => {
-    await context.close();
-    assert.deepEqual(seen.foreign, [], "requests to other hosts");
-    assert.deepEqual(seen.complaints, [], "complaints of the browser");
-  });
-  return { context, seen, page: await open(context, origin) };
-}
-
-async function open(context, origin = server.origin) {
-  const page = await context.newPage();
-  await page.goto(origin);
-  await page.locator(".graphiql-editors .monaco-editor textarea, .graphiql-editors .monaco-editor .inputarea").first().waitFor();
-  return page;
-}
-
-/** Runs the operation of the given starter tab, and waits for the answer to hold what is expected. */
-async function run(page, tab, expected) {
-  await page.locator(".graphiql-tab-button").nth(tab).click();
-  const execute = page.getByRole("button", { name: /^Execute query/ }); // while something runs, it is one that stops that
-  let sent = false;
-  page.on("request", (request) => (sent ||= operation.test(request.postData() ?? "")));
-  // On a busy machine GraphiQL has lost a click that came while it was still taking in the tab: then nothing runs.
-  while (!sent) {
-    await execute.click();
-    await until(() => sent, 2000);
-    if (!sent) await execute.waitFor();
-  }
-  await answered(page, expected);
-}
-
-const operation = /(mutation Register|query Me|mutation Refresh|mutation Revoke)\b/;
-
-async function answered(page, expected) {
-  if (await answers(page, expected, 30_000)) return;
-  assert.fail(`the answer does not hold ${expected}:\n${await answer(page)}`);
-}
-
-/** Returns whether the answer comes to hold what is expected, within some ms. */
-async function answers(page, expected, ms) {
-  const deadline = Date.now() + ms;
-  while (Date.now() < deadline) {
-    if ((await answer(page)).includes(expected)) return true;
-    await page.waitForTimeout(50);
-  }
-  return false;
-}
-
-async function answer(page) {
-  const pane = page.locator(".graphiql-response .view-lines").first();
-  return (await pane.innerText({ timeout: 1000 }).catch(() => "")).replaceAll("\u00a0", " ");
-}
-
-/** Asks the server from elsewhere. */
-async function ask(query, input, token) {
-  const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
-  const body = JSON.stringify({ query, variables: { input } });
-  return (await fetch(`${server.origin}/graphql`, { method: "POST", headers, body })).json();
-}
-
-/** Waits until the panel says so: nobody being signed in is something else. */
-const signedIn = (page) => page.getByText("Signed in.", { exact: true }).waitFor();
-
-async function register(page, email) {
-  await page.getByRole("button", { name: "I have no account yet" }).click();
-  await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password").fill(password);
-  await page.getByRole("region", { name: "Account" }).getByRole("button", { name: "Register", exact: true }).click();
-  await signedIn(page);
-}
-
-const me = 1;
-const login = "mutation ($input: LoginInput!) { login(input: $input) { tokens { accessToken } } }";
 
 /** Does something that takes a browser a while, and returns how long it took, in ms. */
 function labour() {
@@ -228,6 +139,60 @@ test("sessions that cannot be loaded can be asked for again", async (t) => {
   await page.getByRole("button", { name: /^Revoke ./ }).waitFor();
   await problem.waitFor({ state: "detached" });
   assert.ok(await page.getByText("again@example.com").isVisible());
+});
+
+test("what could not be done is said", async (t) => {
+  const { context, page } = await visit(t);
+  await register(page, "refused@example.com");
+  await page.locator(".account .who").waitFor();
+  const problem = (text) => page.locator(".account").getByRole("alert").filter({ hasText: text });
+  const { accessToken } = (await ask(login, { email: "refused@example.com", password })).data.login.tokens;
+  await page.getByRole("button", { name: "Refresh now" }).click(); // which shows the sessions anew
+  const revoke = page.getByRole("button", { name: "Revoke Unknown device" });
+  await revoke.waitFor();
+  await ask("mutation { logout { endedSessions } }", undefined, accessToken);
+  await revoke.click();
+  await problem("The session could not be revoked. You have no such session").waitFor();
+  await revoke.waitFor({ state: "detached" });
+
+  // Of a logout that the server has not heard of the page tells whoever has logged out, until somebody logs in.
+  let failing = true;
+  await context.route("**/graphql", (route) =>
+    failing && /mutation Logout/.test(route.request().postData() ?? "") ? route.abort() : route.fallback(),
+  );
+  const untold = problem("The server could not be told to end the session. The server cannot be reached.");
+  await page.getByRole("button", { name: "Log out everywhere" }).click();
+  await untold.waitFor();
+  await signedIn(page);
+  await page.getByRole("button", { name: "Log out", exact: true }).click();
+  await page.getByText("You have logged out.").waitFor();
+  await untold.waitFor();
+  failing = false;
+  await page.getByLabel("E-mail address or username").fill("refused@example.com");
+  await page.getByLabel("Password").fill(password);
+  await page.keyboard.press("Enter");
+  await signedIn(page);
+  await untold.waitFor({ state: "detached" });
+});
+
+test("a server that is away is named as what is wrong", async (t) => {
+  const { context, page } = await visit(t);
+  await context.route("**/graphql", (route) => route.abort());
+  await run(page, me, "The server cannot");
+  assert.doesNotMatch(await answer(page), /stack/);
+});
+
+test("a browser that keeps nothing for the page", async (t) => {
+  const { context } = await visit(t);
+  await context.addInitScript(() => {
+    const get = () => {
+      throw new DOMException("The page has no storage.", "SecurityError");
+    };
+    Object.defineProperty(globalThis, "localStorage", { get });
+  });
+  const page = await open(context);
+  await register(page, "unremembered@example.com");
+  await run(page, me, "unremembered@example.com");
 });
 
 test("an access token that ends is refreshed once, in two tabs", async (t) => {
