@@ -240,7 +240,9 @@ export class Session {
     if (!state.signedIn) return Promise.resolve(null);
     if (this.#refreshing?.id === state.id) return this.#refreshing.next;
     const controller = new AbortController();
-    const next = this.#refreshWithRetries(state.id, stale, controller.signal).finally(() => (this.#refreshing = undefined));
+    const next = this.#refreshWithRetries(state.id, stale, controller.signal).finally(() => {
+      if (this.#refreshing?.controller === controller) this.#refreshing = undefined; // else somebody else has signed in
+    });
     this.#refreshing = { id: state.id, next, controller };
     return next;
   }
