@@ -1,6 +1,6 @@
 // What a session promises where little goes wrong, or much at once.
 import { describe, expect, test, vi } from "vitest";
-import { credentials, happen, locks, me, server, storage, tab } from "../test/fakes.ts";
+import { credentials, happen, locks, me, server, storage, tab } from "./fakes.ts";
 
 const changed = () => happen("storage", { key: "gatehouse.session" });
 

@@ -1,7 +1,7 @@
 // What others do to a session while this tab waits for an answer: tabs without locks, and pages of other origins.
 import { describe, expect, test, vi } from "vitest";
 import type { Session } from "../../session/session.ts";
-import { credentials, locks, me, server, storage, tab } from "../test/fakes.ts";
+import { credentials, locks, me, server, storage, tab } from "./fakes.ts";
 
 const bob = { email: "bob@example.com", password: "another one" };
 const id = (session: Session) => (session.state.signedIn ? session.state.id : "");
