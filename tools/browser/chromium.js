@@ -16,6 +16,16 @@ export function launch(...args) {
   });
 }
 
+/** For so many ms, makes the browser tell no tab what another one writes into their storage. */
+export async function stallStorage(browser, ms) {
+  const cdp = await browser.newBrowserCDPSession();
+  const { processInfo } = await cdp.send("SystemInfo.getProcessInfo");
+  await cdp.detach();
+  const { id } = processInfo.find(({ type }) => type === "storage.mojom.StorageService");
+  process.kill(id, "SIGSTOP");
+  setTimeout(() => process.kill(id, "SIGCONT"), ms);
+}
+
 /**
  * Starts a server of its own database at http://localhost on a free port, with settings as environment variables. Its origin is
  * what pages call it; run() runs a command beside it; stop(), kill() and start() are for those that it leaves alone for a while.
@@ -56,4 +66,12 @@ export async function watch(browser, origins, options = {}) {
   });
   context.on("weberror", (error) => seen.complaints.push(String(error.error())));
   return { context, seen };
+}
+
+/** Lets no operation of that name out of the window, until the returned function is called. */
+export async function withhold(context, name) {
+  const withheld = new RegExp(`\\b(?:query|mutation)\\s+${name}\\b`);
+  const cut = (route) => (withheld.test(route.request().postData() ?? "") ? route.abort() : route.fallback());
+  await context.route("**/graphql", cut);
+  return () => context.unroute("**/graphql", cut);
 }

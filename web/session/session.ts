@@ -97,7 +97,10 @@ const retryDelays = [250, 1000, 3000];
  */
 const retryWindow = 25_000;
 
-/** How long the server may take to answer, in ms, and other tabs to let this one ask. It gives up by itself a little earlier. */
+/**
+ * How long the server may take to answer, in ms, which gives up by itself a little earlier, and other tabs to let this one ask.
+ * To refresh, both together.
+ */
 const timeout = 15_000;
 
 /** How long before its end an access token is renewed, in ms: a tenth of what is left, and no more than this. */
@@ -108,7 +111,10 @@ const shortestWait = 1000;
 const longestWait = 2 ** 31 - 1;
 
 /** How long the storage may take to tell other tabs what was written, in ms: locks are passed on faster. */
-const storageDelay = 50;
+const storageDelay = 2000;
+
+/** What begins the name of the lock that a tab holds for that long. When it wrote follows, in ms. */
+const writtenAt = "gatehouse.session written at ";
 
 /** How many of its latest access tokens a tab knows as those of the present sign-in. */
 const tokensKept = 8;
@@ -320,7 +326,7 @@ export class Session {
     const began = performance.now();
     for (let tried = 0; !signal.aborted; tried++) {
       try {
-        await this.#withLock(() => this.#refreshOnce(id, stale, signal), signal);
+        await this.#withLock((limited) => this.#refreshOnce(id, stale, limited), signal);
         const state = this.#state;
         return state.signedIn && state.id === id ? state.accessToken : null;
       } catch (error) {
@@ -334,7 +340,7 @@ export class Session {
     return null;
   }
 
-  async #refreshOnce(id: string, stale: string | null, signal: AbortSignal): Promise<void> {
+  async #refreshOnce(id: string, stale: string | null, signal?: AbortSignal): Promise<void> {
     const before = this.#stillSignedIn(id);
     if (!before || (before.accessToken !== stale && !this.stale)) return; // another tab was here before
     const { tokens, user } = await this.#send("refresh", credential(before), null, signal);
@@ -386,13 +392,15 @@ export class Session {
   }
 
   /** Does the work while no other tab does any. Throws where its turn does not come in time, or is no longer wanted. */
-  #withLock<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  #withLock<T>(work: (limited?: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const locks = this.#locks;
-    if (!locks) return (this.#last = this.#last.then(work, work));
-    return new Promise((resolve, reject) => {
-      const turn = () => work().then(resolve, reject).then(() => delay(storageDelay));
-      withTimeout((limited) => locks.request(key, { signal: limited }, turn), signal).catch(reject);
-    });
+    const alone = () => work(signal);
+    if (!locks) return (this.#last = this.#last.then(alone, alone));
+    const turn = async (limited: AbortSignal) => {
+      await upToDate(locks, this.#storage);
+      return work(limited);
+    };
+    return withTimeout((limited) => locks.request(key, { signal: limited }, () => turn(limited)), signal);
   }
 
   /** What the tabs share, where the one with that id is still who is signed in. */
@@ -403,7 +411,7 @@ export class Session {
 
   /** Takes over what the tabs share. Of a session in a cookie that is only which it is: each tab has its own access token. */
   #read(): State {
-    const state = parse(this.#storage.getItem(key));
+    const { state } = parse(this.#storage.getItem(key));
     const own = this.#state;
     const inCookie = state.signedIn && state.accessToken === null;
     const unchanged = inCookie ? own.signedIn && own.id === state.id : JSON.stringify(state) === JSON.stringify(own);
@@ -416,7 +424,10 @@ export class Session {
   }
 
   #set(state: State): void {
-    const text = JSON.stringify(state.signedIn && state.refreshToken === null ? { ...state, accessToken: null } : state);
+    const at = Date.now();
+    const text = JSON.stringify({ ...state, ...(state.signedIn && state.refreshToken === null && { accessToken: null }), at });
+    // Before this tab's turn ends: the tab whose turn is next knows what to wait for.
+    this.#locks?.request(writtenAt + at, { mode: "shared" }, () => delay(storageDelay)).catch(() => undefined);
     try {
       this.#storage.setItem(key, text);
     } catch {
@@ -523,6 +534,14 @@ function delay(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Waits until the storage holds what other tabs have written. */
+async function upToDate(locks: LockManager, storage: Store): Promise<void> {
+  const { held = [] } = await locks.query();
+  const times = held.map(({ name = "" }) => (name.startsWith(writtenAt) ? Number(name.slice(writtenAt.length)) : 0));
+  const patience = performance.now() + storageDelay;
+  while (parse(storage.getItem(key)).at < Math.max(...times) && performance.now() < patience) await delay(10);
+}
+
 /** Returns what the tabs of this origin share; undefined where the browser keeps it from them, and where there is no browser. */
 function shared(): Storage | undefined {
   try {
@@ -538,13 +557,14 @@ function memory(): Store {
   return { getItem: () => item, setItem: (_, value) => void (item = value), removeItem: () => void (item = null) };
 }
 
-function parse(text: string | null): State {
+/** Returns what the tabs share, and when it was written, in ms. */
+function parse(text: string | null): { state: State; at: number } {
   try {
-    const state = JSON.parse(text ?? "null") as State | null;
-    if (state?.signedIn === false && endings.includes(state.because)) return state;
-    if (state?.signedIn === true && typeof state.id === "string" && Number.isFinite(state.expiresAt)) return state;
+    const { at = 0, ...state } = JSON.parse(text ?? "null") as State & { at?: number };
+    if (state.signedIn === false && endings.includes(state.because)) return { state, at };
+    if (state.signedIn === true && typeof state.id === "string" && Number.isFinite(state.expiresAt)) return { state, at };
   } catch {
     // What another program left there is nobody's session.
   }
-  return { signedIn: false, because: "none" };
+  return { state: { signedIn: false, because: "none" }, at: 0 };
 }

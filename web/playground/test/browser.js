@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { serve, until, watch } from "../../../tools/browser/chromium.js";
+import { serve, until, watch, withhold } from "../../../tools/browser/chromium.js";
 import {
   answer, answered, answers, ask, binary, browser, login, me, open, password, register, run, server, signedIn, visit,
 } from "./page.js";
@@ -125,16 +125,13 @@ test("the access token's time runs out before one's eyes, and its claims are the
 
 test("sessions that cannot be loaded can be asked for again", async (t) => {
   const { context, page } = await visit(t);
-  let failing = true;
-  await context.route("**/graphql", (route) =>
-    failing && /query Sessions/.test(route.request().postData() ?? "") ? route.abort() : route.fallback(),
-  );
+  const letGo = await withhold(context, "Sessions");
   await register(page, "again@example.com");
   const problem = page.getByRole("alert").filter({ hasText: "The sessions could not be loaded. The server cannot be reached." });
   await problem.waitFor();
   await problem.getByRole("button", { name: "Try again" }).click();
   await problem.waitFor();
-  failing = false;
+  await letGo();
   await problem.getByRole("button", { name: "Try again" }).click();
   await page.getByRole("button", { name: /^Revoke ./ }).waitFor();
   await problem.waitFor({ state: "detached" });
@@ -156,10 +153,7 @@ test("what could not be done is said", async (t) => {
   await revoke.waitFor({ state: "detached" });
 
   // Of a logout that the server has not heard of the page tells whoever has logged out, until somebody logs in.
-  let failing = true;
-  await context.route("**/graphql", (route) =>
-    failing && /mutation Logout/.test(route.request().postData() ?? "") ? route.abort() : route.fallback(),
-  );
+  const letGo = await withhold(context, "Logout");
   const untold = problem("The server could not be told to end the session. The server cannot be reached.");
   await page.getByRole("button", { name: "Log out everywhere" }).click();
   await untold.waitFor();
@@ -167,7 +161,7 @@ test("what could not be done is said", async (t) => {
   await page.getByRole("button", { name: "Log out", exact: true }).click();
   await page.getByText("You have logged out.").waitFor();
   await untold.waitFor();
-  failing = false;
+  await letGo();
   await page.getByLabel("E-mail address or username").fill("refused@example.com");
   await page.getByLabel("Password").fill(password);
   await page.keyboard.press("Enter");

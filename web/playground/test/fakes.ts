@@ -76,20 +76,46 @@ export class Store implements Storage {
   setItem = (key: string, value: string) => void this.items.set(key, value);
 }
 
-/** Locks as browsers have them: one holder at a time, in order. Whoever gives up waiting has none. */
+/** What one tab sees of a storage: its own writing at once, and that of others after so many ms. */
+export class View extends Store {
+  constructor(shared: Store, ms: number) {
+    super();
+    this.getItem = (key) => this.items.get(key) ?? null;
+    const write = shared.setItem;
+    shared.setItem = (key, value) => {
+      write(key, value);
+      setTimeout(() => this.items.set(key, value), ms);
+    };
+    this.setItem = (key, value) => {
+      this.items.set(key, value);
+      shared.setItem(key, value);
+    };
+  }
+}
+
+/** Locks as browsers have them: those who do not share one hold it in turn. Whoever gives up waiting has none. */
 export function newLocks(): LockManager {
-  let last: Promise<unknown> = Promise.resolve();
-  const request = (_: string, { signal }: LockOptions, work: () => Promise<unknown>) =>
+  const last = new Map<string, Promise<unknown>>();
+  const held = new Set<{ name: string }>();
+  const hold = async (name: string, work: () => Promise<unknown>) => {
+    const lock = { name };
+    held.add(lock);
+    await work().finally(() => held.delete(lock));
+  };
+  const request = (name: string, { signal, mode }: LockOptions, work: () => Promise<unknown>) =>
     new Promise((resolve, reject) => {
+      if (mode === "shared") return void hold(name, () => work().then(resolve, reject));
       const giveUp = () => reject(signal?.reason as Error);
       signal?.addEventListener("abort", giveUp);
-      last = last.then(async () => {
+      const turn = async () => {
         if (signal?.aborted) return;
         signal?.removeEventListener("abort", giveUp);
-        await work().then(resolve, reject);
-      });
+        await hold(name, () => work().then(resolve, reject));
+      };
+      last.set(name, (last.get(name) ?? Promise.resolve()).then(turn));
     });
-  return { request } as unknown as LockManager;
+  const query = () => Promise.resolve({ held: [...held] });
+  return { request, query } as unknown as LockManager;
 }
 
 export const credentials = { email: "ada@example.com", password: "nine tulips by the canal" };

@@ -1,7 +1,7 @@
 // Several tabs of one session, whose server is gone: none of them waits for the others to give up.
 import { describe, expect, test, vi } from "vitest";
 import { type Session, Unreachable } from "../../session/session.ts";
-import { credentials, locks, me, server, tab } from "./fakes.ts";
+import { credentials, locks, me, server, storage, tab, View } from "./fakes.ts";
 
 const loggedOut = { signedIn: false, because: "loggedOut" };
 const began = () => {
@@ -88,6 +88,27 @@ describe("a tab that keeps the others waiting", () => {
     expect(await asked).toBeInstanceOf(Unreachable);
     expect(second?.state).toEqual(loggedOut);
     expect(tab().state).toEqual(loggedOut);
+  });
+});
+
+describe("a storage that is slower than the locks", () => {
+  test("makes a tab wait for what another one wrote", async () => {
+    const [first, second] = [new View(storage, 300), new View(storage, 300)];
+    await tab({ storage: first }).login(credentials);
+    await vi.advanceTimersByTimeAsync(11_000);
+    const asked = Promise.all([first, second].map((view) => tab({ storage: view }).accessToken()));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await asked).toEqual(["access 1", "access 1"]);
+    expect(server.refreshes).toBe(1);
+  });
+
+  test("is not waited for without end", async () => {
+    const [first, second] = [0, 1].map(() => tab({ storage: new View(storage, 60_000) }));
+    await first?.login(credentials);
+    const passed = began();
+    const signedIn = second?.login(credentials).then(passed);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await signedIn).toBeLessThan(3_000);
   });
 });
 
