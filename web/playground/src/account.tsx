@@ -159,18 +159,22 @@ interface SignedInProps {
 function SignedIn({ session, state, say, complain }: SignedInProps) {
   const attempt = (work: Promise<unknown>, failure: string) => {
     complain("");
-    work.catch((error: unknown) => complain(`${failure} ${error instanceof Error ? error.message : String(error)}`));
+    work.catch((error: unknown) => {
+      say("");
+      complain(`${failure} ${error instanceof Error ? error.message : String(error)}`);
+    });
   };
+  async function refresh() {
+    say("Asking the server for the next token …"); // several times, where it is away
+    if (await session.refresh(state.accessToken)) say("The access token was refreshed.");
+  }
   const logOut = (everywhere: boolean) =>
     attempt(session.logout(everywhere), "The server could not be told to end the session.");
   return (
     <>
       <Life state={state} />
       <div className="actions">
-        <button
-          type="button"
-          onClick={() => attempt(session.refresh(state.accessToken), "The token could not be refreshed.")}
-        >
+        <button type="button" onClick={() => attempt(refresh(), "The token could not be refreshed.")}>
           Refresh now
         </button>
         <button type="button" onClick={() => logOut(false)}>

@@ -144,7 +144,16 @@ test("what could not be done is said", async (t) => {
   await page.locator(".account .who").waitFor();
   const problem = (text) => page.locator(".account").getByRole("alert").filter({ hasText: text });
   const { accessToken } = (await ask(login, { email: "refused@example.com", password })).data.login.tokens;
-  await page.getByRole("button", { name: "Refresh now" }).click(); // which shows the sessions anew
+  const refresh = page.getByRole("button", { name: "Refresh now" });
+  const says = (text) => page.locator(".account").getByRole("status").filter({ hasText: text });
+  const letThrough = await withhold(context, "Refresh");
+  await refresh.click();
+  await says("Asking the server for the next token").waitFor();
+  await problem("The token could not be refreshed. The server cannot be reached.").waitFor();
+  await says("Signed in.").waitFor();
+  await letThrough();
+  await refresh.click(); // which shows the sessions anew
+  await says("The access token was refreshed.").waitFor();
   const revoke = page.getByRole("button", { name: "Revoke Unknown device" });
   await revoke.waitFor();
   await ask("mutation { logout { endedSessions } }", undefined, accessToken);
