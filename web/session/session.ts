@@ -114,7 +114,7 @@ const longestWait = 2 ** 31 - 1;
 const storageDelay = 2000;
 
 /** What begins the name of the lock that a tab holds for that long. When it wrote follows, in ms. */
-const writtenAt = "gatehouse.session written at ";
+const writtenAt = `${key} written at `;
 
 /** How many of its latest access tokens a tab knows as those of the present sign-in. */
 const tokensKept = 8;
@@ -391,7 +391,10 @@ export class Session {
     throw new Unreachable(`The server cannot be reached: what is there answers ${response.status}.`, wait > 0 ? wait : 0);
   }
 
-  /** Does the work while no other tab does any. Throws where its turn does not come in time, or is no longer wanted. */
+  /**
+   * Does the work while no other tab does any. Throws where its turn does not come in time, or is no longer wanted. The signal that
+   * work is given ends the time for its turn and the work together.
+   */
   #withLock<T>(work: (limited?: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const locks = this.#locks;
     const alone = () => work(signal);
@@ -425,7 +428,8 @@ export class Session {
 
   #set(state: State): void {
     const at = Date.now();
-    const text = JSON.stringify({ ...state, ...(state.signedIn && state.refreshToken === null && { accessToken: null }), at });
+    const kept = state.signedIn && state.refreshToken === null ? { ...state, accessToken: null } : state;
+    const text = JSON.stringify({ ...kept, at });
     // Before this tab's turn ends: the tab whose turn is next knows what to wait for.
     this.#locks?.request(writtenAt + at, { mode: "shared" }, () => delay(storageDelay)).catch(() => undefined);
     try {

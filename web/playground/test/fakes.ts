@@ -80,7 +80,6 @@ export class Store implements Storage {
 export class View extends Store {
   constructor(shared: Store, ms: number) {
     super();
-    this.getItem = (key) => this.items.get(key) ?? null;
     const write = shared.setItem;
     shared.setItem = (key, value) => {
       write(key, value);
